@@ -1,0 +1,75 @@
+// Every bound of the system in one place, each with its reason. What a user may send is refused beyond these, by the
+// name of the field; what the server holds is bounded by them.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+
+#include "absl/time/time.h"
+
+namespace tracker::limits {
+
+// Names. An id fits a path or an object key; an index row stays well under PostgreSQL's third of a page.
+inline constexpr size_t kNamespaceBytes = 128;
+inline constexpr size_t kIdBytes = 512;
+inline constexpr size_t kWorkerBytes = 256;
+
+// A lock token is 128 bits: 32 hexadecimal digits.
+inline constexpr size_t kLockDigits = 32;
+
+// Data is a small object that travels with every answer; large results belong elsewhere, with a link here.
+inline constexpr size_t kDataBytes = 256 * 1024;
+inline constexpr int kDataDepth = 32;
+
+// Longer texts are cut, and keep their innermost end: it is where a traceback says what happened.
+inline constexpr size_t kMessageBytes = 4 * 1024;
+inline constexpr size_t kTracebackBytes = 32 * 1024;
+
+// How many failed attempts a task remembers.
+inline constexpr size_t kErrors = 10;
+
+// A lease shorter than this cannot be renewed in time over a network; one longer than a day is a forgotten task.
+inline constexpr absl::Duration kMinLease = absl::Milliseconds(100);
+inline constexpr absl::Duration kMaxLease = absl::Hours(24);
+inline constexpr absl::Duration kDefaultLease = absl::Minutes(15);
+
+// How far ahead a retry or a release may be put off.
+inline constexpr absl::Duration kMaxDelay = absl::Hours(24 * 30);
+// How far ahead a new task may become available.
+inline constexpr absl::Duration kMaxSchedule = absl::Hours(24 * 366 * 10);
+
+inline constexpr int kDefaultMaxAttempts = 3;
+inline constexpr int kMaxMaxAttempts = 1000;
+
+// Operations of a Batch, and tasks of a page.
+inline constexpr size_t kBatchOperations = 1000;
+inline constexpr int kDefaultPageSize = 100;
+inline constexpr int kMaxPageSize = 1000;
+inline constexpr size_t kPageTokenBytes = 4096;
+inline constexpr int kStatuses = 6;
+
+// The 4 MiB that gRPC clients receive by default, less room for framing and the trailers.
+inline constexpr size_t kAnswerBytes = 4 * 1024 * 1024 - 64 * 1024;
+inline constexpr size_t kRequestBytes = 4 * 1024 * 1024;
+// gRPC clients refuse trailers over 8 KiB by default, so an error's details must fit in that.
+inline constexpr size_t kErrorDetailsBytes = 6 * 1024;
+inline constexpr size_t kFieldViolations = 16;
+inline constexpr size_t kErrorTextBytes = 256;
+
+// A commit carries at most this many commands and bytes: the prototype gained nothing beyond it, and a transaction stays short.
+inline constexpr size_t kLaneBatchCommands = 512;
+inline constexpr size_t kLaneBatchBytes = 4 * 1024 * 1024;
+// A full queue is about a second of work; more would only be answered past its deadline.
+inline constexpr size_t kLaneQueueCommands = 16 * 1024;
+inline constexpr size_t kLaneQueueBytes = 64 * 1024 * 1024;
+inline constexpr size_t kReadQueue = 4096;
+
+// Tasks whose lease is over, ended in one step of the reaper.
+inline constexpr int kReapBatch = 500;
+
+static_assert(kBatchOperations <= kLaneQueueCommands, "a Batch must fit an empty queue");
+static_assert(kRequestBytes <= kLaneQueueBytes, "a request must fit an empty queue");
+static_assert(kDataBytes + kErrors * (kMessageBytes + kTracebackBytes) < kAnswerBytes,
+              "one task with its data and errors must fit an answer");
+
+}  // namespace tracker::limits

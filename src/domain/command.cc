@@ -1,0 +1,59 @@
+#include "src/domain/command.h"
+
+namespace tracker::domain {
+namespace {
+
+template <typename... Fs>
+struct Overloaded : Fs... {
+  using Fs::operator()...;
+};
+template <typename... Fs>
+Overloaded(Fs...) -> Overloaded<Fs...>;
+
+size_t OptionalSize(const std::optional<std::string>& text) { return text ? text->size() : 0; }
+
+}  // namespace
+
+absl::string_view ActionName(const Action& action) {
+  constexpr absl::string_view kNames[] = {"create",  "start",  "heartbeat", "succeed", "fail",
+                                          "release", "ignore", "reset",     "delete",  "expire"};
+  static_assert(std::size(kNames) == std::variant_size_v<Action>);
+  return kNames[action.index()];
+}
+
+size_t ByteSize(const Command& command) {
+  const size_t payload = std::visit(
+      Overloaded{
+          [](const Create& create) { return create.data.size(); },
+          [](const Start& start) { return start.worker.size(); },
+          [](const Heartbeat& heartbeat) { return OptionalSize(heartbeat.data); },
+          [](const Succeed& succeed) { return OptionalSize(succeed.data); },
+          [](const Fail& fail) { return fail.message.size() + fail.traceback.size() + OptionalSize(fail.data); },
+          [](const auto&) { return size_t{0}; },
+      },
+      command.action);
+  return sizeof(Command) + command.key.name_space.size() + command.key.id.size() + payload;
+}
+
+absl::string_view ReasonName(Reason reason) {
+  switch (reason) {
+    case Reason::kOk: return "OK";
+    case Reason::kTaskNotFound: return "TASK_NOT_FOUND";
+    case Reason::kTaskExists: return "TASK_EXISTS";
+    case Reason::kTaskLocked: return "TASK_LOCKED";
+    case Reason::kLockLost: return "LOCK_LOST";
+    case Reason::kTaskNotAvailable: return "TASK_NOT_AVAILABLE";
+    case Reason::kNamespacePaused: return "NAMESPACE_PAUSED";
+    case Reason::kTaskExhausted: return "TASK_EXHAUSTED";
+    case Reason::kTaskSucceeded: return "TASK_SUCCEEDED";
+    case Reason::kTaskIgnored: return "TASK_IGNORED";
+    case Reason::kStoreUnavailable: return "STORE_UNAVAILABLE";
+    case Reason::kInternal: return "INTERNAL";
+    case Reason::kOverloaded: return "OVERLOADED";
+    case Reason::kDeadlineExceeded: return "DEADLINE_EXCEEDED";
+    case Reason::kCancelled: return "CANCELLED";
+  }
+  return "UNKNOWN";
+}
+
+}  // namespace tracker::domain

@@ -1,0 +1,124 @@
+// What can be asked of one task, as values, and what became of it.
+#pragma once
+
+#include <memory>
+#include <optional>
+#include <string>
+#include <utility>
+#include <variant>
+
+#include "absl/status/status.h"
+#include "absl/strings/string_view.h"
+#include "absl/time/time.h"
+#include "src/domain/policy.h"
+#include "src/domain/task.h"
+
+namespace tracker::domain {
+
+struct Create {
+  std::string data;
+  int priority = 0;
+  // None: at once.
+  std::optional<absl::Time> available_time;
+  // 0: as the policy says.
+  int max_attempts = 0;
+  bool allow_existing = false;
+};
+struct Start {
+  std::string worker;
+  // None: as the policy says.
+  std::optional<absl::Duration> lease;
+  bool ignore_lock = false;
+  bool force = false;
+  bool create_if_missing = false;
+};
+struct Heartbeat {
+  std::optional<absl::Duration> lease;
+  std::optional<std::string> data;
+};
+struct Succeed {
+  std::optional<std::string> data;
+};
+struct Fail {
+  std::string message;
+  std::string traceback;
+  bool no_retry = false;
+  // None: the policy's backoff.
+  std::optional<absl::Duration> retry_delay;
+  // Set only when it is to be kept.
+  std::optional<std::string> data;
+};
+struct Release {
+  absl::Duration delay = absl::ZeroDuration();
+};
+struct Ignore {};
+struct Reset {
+  bool force = false;
+};
+struct Delete {
+  bool force = false;
+};
+// From the reaper: ends an attempt whose lease is over, and does nothing otherwise.
+struct Expire {};
+
+using Action = std::variant<Create, Start, Heartbeat, Succeed, Fail, Release, Ignore, Reset, Delete, Expire>;
+
+struct Command {
+  TaskKey key;
+  // Heartbeat, Succeed, Fail, Release: the lock that is to be held. All others: a new token, which makes the command recognisable
+  // when it is applied again after a commit whose outcome is unknown; for Start it becomes the lock.
+  std::string token;
+  Action action;
+  // None: the defaults.
+  std::shared_ptr<const Policy> policy;
+  // In [0, 1): chosen by whoever makes the command, so that Apply stays a pure function.
+  double random = 0;
+};
+
+// "start", "succeed", ...
+absl::string_view ActionName(const Action& action);
+
+// About how many bytes the command takes, for bounds on queues.
+size_t ByteSize(const Command& command);
+
+enum class Reason {
+  kOk,
+  kTaskNotFound,
+  kTaskExists,
+  kTaskLocked,
+  kLockLost,
+  kTaskNotAvailable,
+  kNamespacePaused,
+  kTaskExhausted,
+  kTaskSucceeded,
+  kTaskIgnored,
+  // The database cannot be reached, or its answer is unknown; safe to repeat as it is.
+  kStoreUnavailable,
+  // The database refused this command for a reason of its own; a defect, or a row that it cannot hold.
+  kInternal,
+  // Turned away before it cost anything.
+  kOverloaded,
+  kDeadlineExceeded,
+  kCancelled,
+};
+
+// "TASK_LOCKED", ... as in google.rpc.ErrorInfo.
+absl::string_view ReasonName(Reason reason);
+
+// What became of a command.
+struct Outcome {
+  Reason reason = Reason::kOk;
+  // Why it was refused, for people.
+  std::string message;
+  // Done: the task afterwards (a deleted one as it was). Refused: the task as it stands, where there is one. Its lock is empty,
+  // but in the answer to a start that was not refused.
+  std::optional<Task> task;
+  // The database's time at which this was so.
+  absl::Time now;
+  // When it is worth asking again.
+  std::optional<absl::Duration> retry_after;
+
+  bool ok() const { return reason == Reason::kOk; }
+};
+
+}  // namespace tracker::domain

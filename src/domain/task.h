@@ -1,0 +1,103 @@
+// The words of the design as values: a task, its status, the attempts that went wrong. Plain data, no behaviour beyond
+// naming; safe to copy and move between threads.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "absl/strings/string_view.h"
+#include "absl/time/time.h"
+
+namespace tracker::domain {
+
+// The numbers are the codes in the database.
+enum class Status : int16_t {
+  kPending = 0,
+  kInProgress = 10,
+  kFailed = 20,
+  kExhausted = 30,
+  kSucceeded = 40,
+  kIgnored = 50,
+};
+
+inline constexpr Status kAllStatuses[] = {Status::kPending,   Status::kInProgress, Status::kFailed,
+                                          Status::kExhausted, Status::kSucceeded,  Status::kIgnored};
+
+// "pending", "in_progress", ...
+absl::string_view StatusName(Status status);
+// The other way; none for an unknown name.
+std::optional<Status> StatusFromName(absl::string_view name);
+// None for a code that the database should not hold.
+std::optional<Status> StatusFromCode(int64_t code);
+
+// How an attempt went wrong. The names are stored.
+enum class ErrorKind { kFailed, kLeaseExpired, kReleased };
+
+absl::string_view ErrorKindName(ErrorKind kind);
+std::optional<ErrorKind> ErrorKindFromName(absl::string_view name);
+
+struct TaskKey {
+  std::string name_space;
+  std::string id;
+
+  friend bool operator==(const TaskKey&, const TaskKey&) = default;
+  friend auto operator<=>(const TaskKey&, const TaskKey&) = default;
+  template <typename H>
+  friend H AbslHashValue(H h, const TaskKey& key) {
+    return H::combine(std::move(h), key.name_space, key.id);
+  }
+};
+
+// One attempt that went wrong.
+struct TaskError {
+  int attempt = 0;
+  int64_t fence = 0;
+  absl::Time time;
+  std::string worker;
+  ErrorKind kind = ErrorKind::kFailed;
+  std::string message;
+  std::string traceback;
+
+  friend bool operator==(const TaskError&, const TaskError&) = default;
+};
+
+// Invariants, kept by Apply (transition.h):
+//  - in progress: a lock, and lock_time <= lock_expire_time.
+//  - fence never falls; it grows by one at each start.
+//  - at most limits::kErrors errors, oldest first.
+// Times are whole microseconds, which is what both databases hold.
+struct Task {
+  TaskKey key;
+  Status status = Status::kPending;
+  int attempts = 0;
+  // The task's own number of attempts; 0: as the namespace's policy says.
+  int max_attempts = 0;
+  int priority = 0;
+  int64_t fence = 0;
+  absl::Time create_time;
+  absl::Time update_time;
+  absl::Time available_time;
+  std::string worker;
+  // While in progress: the holder's lock. Afterwards the token of whoever changed the task last, so that a repeated request is
+  // recognised; it is no right to anything then. Never shown, but in the answer to a start.
+  std::string lock;
+  // When the lock was last taken; kept when the attempt ends.
+  absl::Time lock_time;
+  // Set while in progress; the Unix epoch otherwise.
+  absl::Time lock_expire_time;
+  // What the last start or heartbeat asked for; a heartbeat that names no lease renews by this.
+  absl::Duration lease;
+  // JSON text of an object; empty: never set.
+  std::string data;
+  std::vector<TaskError> errors;
+
+  friend bool operator==(const Task&, const Task&) = default;
+};
+
+// About how many bytes the task takes, for bounds on queues and answers.
+size_t ByteSize(const Task& task);
+
+}  // namespace tracker::domain

@@ -1,0 +1,311 @@
+#include "src/domain/transition.h"
+
+#include <algorithm>
+#include <string>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "src/base/limits.h"
+
+namespace tracker::domain {
+namespace {
+
+const Policy& PolicyOf(const Command& command) {
+  static const Policy kDefaults;
+  return command.policy ? *command.policy : kDefaults;
+}
+
+bool Live(const Task& task, absl::Time now) { return task.status == Status::kInProgress && now < task.lock_expire_time; }
+
+bool HoldsLock(const Task& task, const Command& command) {
+  return task.status == Status::kInProgress && task.lock == command.token;
+}
+
+// The last attempt was ended by this very command: its token, and in the way that it asks for.
+bool EndedBy(const Task& task, const Command& command, ErrorKind kind) {
+  return task.lock == command.token && !task.errors.empty() && task.errors.back().fence == task.fence &&
+         task.errors.back().kind == kind;
+}
+
+void Record(Task& task, ErrorKind kind, absl::Time now, std::string message, std::string traceback = "") {
+  task.errors.push_back({.attempt = task.attempts,
+                         .fence = task.fence,
+                         .time = now,
+                         .worker = task.worker,
+                         .kind = kind,
+                         .message = KeepInnermostEnd(std::move(message), limits::kMessageBytes),
+                         .traceback = KeepInnermostEnd(std::move(traceback), limits::kTracebackBytes)});
+  if (task.errors.size() > limits::kErrors) task.errors.erase(task.errors.begin());
+}
+
+void RecordLeaseExpired(Task& task, absl::Time now) {
+  Record(task, ErrorKind::kLeaseExpired, now,
+         absl::StrCat("the lease ended at ", absl::FormatTime(absl::RFC3339_sec, task.lock_expire_time, absl::UTCTimeZone()),
+                      " with no word from the worker"));
+}
+
+bool AttemptsLeft(const Task& task, const Policy& policy) { return task.attempts < EffectiveMaxAttempts(task, policy); }
+
+void Leave(Task& task, Status status, absl::Time now) {
+  task.status = status;
+  task.lock_expire_time = absl::UnixEpoch();
+  task.update_time = now;
+}
+
+// After an attempt that went wrong: failed while attempts are left, else exhausted.
+void FailOrExhaust(Task& task, bool left, absl::Duration delay, absl::Time now) {
+  Leave(task, left ? Status::kFailed : Status::kExhausted, now);
+  if (left) task.available_time = now + delay;
+}
+
+absl::Duration DelayAfter(const Task& task, const Command& command) {
+  return BackoffDelay(PolicyOf(command).backoff, task.attempts, command.random);
+}
+
+Transition Answer(Reason reason, std::string message, const std::optional<Task>& task, absl::Time now, bool changed) {
+  Transition result{.outcome = {.reason = reason, .message = std::move(message), .task = task, .now = now},
+                    .changed = changed};
+  if (result.outcome.task) result.outcome.task->lock.clear();
+  return result;
+}
+
+Transition Refuse(Reason reason, std::string message, const std::optional<Task>& task, absl::Time now) {
+  return Answer(reason, std::move(message), task, now, /*changed=*/false);
+}
+
+Transition Done(const std::optional<Task>& task, absl::Time now) { return Answer(Reason::kOk, "", task, now, true); }
+
+Transition SameAgain(const std::optional<Task>& task, absl::Time now) {
+  return Answer(Reason::kOk, "", task, now, /*changed=*/false);
+}
+
+Transition NotFound(absl::Time now) {
+  return Refuse(Reason::kTaskNotFound, "there is no such task", std::nullopt, now);
+}
+
+Transition Locked(const std::optional<Task>& task, absl::Time now) {
+  Transition refusal = Refuse(Reason::kTaskLocked, absl::StrCat("the task is held by worker '", task->worker, "'"), task, now);
+  refusal.outcome.retry_after = task->lock_expire_time - now;
+  return refusal;
+}
+
+Transition LockLost(const std::optional<Task>& task, absl::Time now) {
+  return Refuse(Reason::kLockLost,
+                absl::StrCat("this lock does not hold the task, which is ", StatusName(task->status)), task, now);
+}
+
+Transition Paused(const std::optional<Task>& task, absl::Time now) {
+  return Refuse(Reason::kNamespacePaused, "the namespace is paused", task, now);
+}
+
+Task NewTask(const TaskKey& key, absl::Time now) {
+  return {.key = key,
+          .create_time = now,
+          .update_time = now,
+          .available_time = now,
+          .lock_time = absl::UnixEpoch(),
+          .lock_expire_time = absl::UnixEpoch(),
+          .lease = absl::ZeroDuration()};
+}
+
+Transition On(const Create& create, std::optional<Task>& task, const Command& command, absl::Time now) {
+  if (task) {
+    const bool ours = task->status == Status::kPending && task->fence == 0 && task->lock == command.token;
+    if (ours || create.allow_existing) return SameAgain(task, now);
+    return Refuse(Reason::kTaskExists, "the task exists already", task, now);
+  }
+  task = NewTask(command.key, now);
+  task->data = create.data;
+  task->priority = create.priority;
+  task->max_attempts = create.max_attempts;
+  task->available_time = create.available_time.value_or(now);
+  task->lock = command.token;
+  return Done(task, now);
+}
+
+// The lock check of Start for a task in progress. None: the start may go on, and what the last attempt left behind is recorded.
+std::optional<Transition> CheckLock(const Start& start, std::optional<Task>& task, const Command& command, absl::Time now) {
+  if (Live(*task, now)) {
+    if (task->lock == command.token) {
+      Transition same = SameAgain(task, now);
+      same.outcome.task->lock = task->lock;
+      return same;
+    }
+    if (!start.ignore_lock) return Locked(task, now);
+    if (PolicyOf(command).paused) return Paused(task, now);
+    Record(*task, ErrorKind::kReleased, now, absl::StrCat("taken over by worker '", start.worker, "' with ignore_lock"));
+    return std::nullopt;
+  }
+  // One lock is one attempt (docs/adr/0002): this one's is over.
+  if (task->lock == command.token) return LockLost(task, now);
+  if (PolicyOf(command).paused) return Paused(task, now);
+  RecordLeaseExpired(*task, now);
+  if (AttemptsLeft(*task, PolicyOf(command)) || start.force) return std::nullopt;
+  Leave(*task, Status::kExhausted, now);
+  return Answer(Reason::kTaskExhausted, "the last attempt's lease is over, and no attempt is left", task, now,
+                /*changed=*/true);
+}
+
+// The status checks of Start for a task that is not in progress.
+std::optional<Transition> CheckStatus(const Start& start, const std::optional<Task>& task, absl::Time now) {
+  switch (task->status) {
+    case Status::kPending:
+    case Status::kFailed:
+      if (now < task->available_time) {
+        Transition refusal = Refuse(Reason::kTaskNotAvailable, "the task is not available yet", task, now);
+        refusal.outcome.retry_after = task->available_time - now;
+        return refusal;
+      }
+      return std::nullopt;
+    case Status::kExhausted:
+      if (start.force) return std::nullopt;
+      return Refuse(Reason::kTaskExhausted, "no attempt is left; reset it, or start it with force", task, now);
+    case Status::kSucceeded:
+      if (start.force) return std::nullopt;
+      return Refuse(Reason::kTaskSucceeded, "the task has succeeded; reset it, or start it with force", task, now);
+    case Status::kIgnored:
+      if (start.force) return std::nullopt;
+      return Refuse(Reason::kTaskIgnored, "the task is ignored; reset it, or start it with force", task, now);
+    case Status::kInProgress: return std::nullopt;
+  }
+  return std::nullopt;
+}
+
+Transition On(const Start& start, std::optional<Task>& task, const Command& command, absl::Time now) {
+  const Policy& policy = PolicyOf(command);
+  if (!task) {
+    if (!start.create_if_missing) return NotFound(now);
+    if (policy.paused) return Paused(task, now);
+    task = NewTask(command.key, now);
+  } else {
+    if (task->status == Status::kInProgress) {
+      if (auto answer = CheckLock(start, task, command, now)) return *std::move(answer);
+    } else {
+      if (auto refusal = CheckStatus(start, task, now)) return *std::move(refusal);
+      if (task->lock == command.token) return LockLost(task, now);
+      if (policy.paused) return Paused(task, now);
+    }
+  }
+  task->attempts = task->status == Status::kSucceeded ? 1 : task->attempts + 1;
+  task->status = Status::kInProgress;
+  task->fence += 1;
+  task->worker = start.worker;
+  task->lock = command.token;
+  task->lease = start.lease.value_or(policy.lease);
+  task->lock_time = now;
+  task->lock_expire_time = now + task->lease;
+  task->update_time = now;
+  Transition started = Done(task, now);
+  started.outcome.task->lock = task->lock;
+  return started;
+}
+
+Transition On(const Heartbeat& heartbeat, std::optional<Task>& task, const Command& command, absl::Time now) {
+  if (!task) return NotFound(now);
+  if (!HoldsLock(*task, command)) return LockLost(task, now);
+  if (heartbeat.lease) task->lease = *heartbeat.lease;
+  task->lock_expire_time = now + task->lease;
+  task->update_time = now;
+  if (heartbeat.data) task->data = *heartbeat.data;
+  return Done(task, now);
+}
+
+Transition On(const Succeed& succeed, std::optional<Task>& task, const Command& command, absl::Time now) {
+  if (!task) return NotFound(now);
+  if (task->status == Status::kSucceeded && task->lock == command.token) return SameAgain(task, now);
+  if (!HoldsLock(*task, command)) return LockLost(task, now);
+  Leave(*task, Status::kSucceeded, now);
+  if (succeed.data) task->data = *succeed.data;
+  return Done(task, now);
+}
+
+Transition On(const Fail& fail, std::optional<Task>& task, const Command& command, absl::Time now) {
+  if (!task) return NotFound(now);
+  const bool over = task->status == Status::kFailed || task->status == Status::kExhausted;
+  if (over && EndedBy(*task, command, ErrorKind::kFailed)) return SameAgain(task, now);
+  if (!HoldsLock(*task, command)) return LockLost(task, now);
+  Record(*task, ErrorKind::kFailed, now, fail.message, fail.traceback);
+  const bool left = !fail.no_retry && AttemptsLeft(*task, PolicyOf(command));
+  FailOrExhaust(*task, left, fail.retry_delay.value_or(DelayAfter(*task, command)), now);
+  if (fail.data) task->data = *fail.data;
+  return Done(task, now);
+}
+
+Transition On(const Release& release, std::optional<Task>& task, const Command& command, absl::Time now) {
+  if (!task) return NotFound(now);
+  if (task->status == Status::kPending && EndedBy(*task, command, ErrorKind::kReleased)) return SameAgain(task, now);
+  if (!HoldsLock(*task, command)) return LockLost(task, now);
+  Record(*task, ErrorKind::kReleased, now, "given back by the worker");
+  task->attempts = std::max(0, task->attempts - 1);
+  Leave(*task, Status::kPending, now);
+  task->available_time = now + release.delay;
+  return Done(task, now);
+}
+
+// What an operator's command records of the attempt that it breaks off.
+void RecordBrokenOff(Task& task, absl::string_view by, absl::Time now) {
+  if (task.status != Status::kInProgress) return;
+  if (Live(task, now)) {
+    Record(task, ErrorKind::kReleased, now, absl::StrCat("fenced out: the task was ", by, " by an operator"));
+  } else {
+    RecordLeaseExpired(task, now);
+  }
+}
+
+Transition On(const Ignore&, std::optional<Task>& task, const Command& command, absl::Time now) {
+  if (!task) return NotFound(now);
+  if (task->status == Status::kIgnored) return SameAgain(task, now);
+  RecordBrokenOff(*task, "ignored", now);
+  Leave(*task, Status::kIgnored, now);
+  task->lock = command.token;
+  return Done(task, now);
+}
+
+Transition On(const Reset& reset, std::optional<Task>& task, const Command& command, absl::Time now) {
+  if (!task) return NotFound(now);
+  if (task->status == Status::kPending && task->lock == command.token) return SameAgain(task, now);
+  if (Live(*task, now) && !reset.force) return Locked(task, now);
+  RecordBrokenOff(*task, "reset", now);
+  Leave(*task, Status::kPending, now);
+  task->attempts = 0;
+  task->available_time = now;
+  task->lock = command.token;
+  return Done(task, now);
+}
+
+Transition On(const Delete& del, std::optional<Task>& task, const Command&, absl::Time now) {
+  if (!task) return NotFound(now);
+  if (Live(*task, now) && !del.force) return Locked(task, now);
+  Transition gone = Done(task, now);
+  task.reset();
+  return gone;
+}
+
+Transition On(const Expire&, std::optional<Task>& task, const Command& command, absl::Time now) {
+  if (!task) return NotFound(now);
+  if (task->status != Status::kInProgress || Live(*task, now)) return SameAgain(task, now);
+  RecordLeaseExpired(*task, now);
+  FailOrExhaust(*task, AttemptsLeft(*task, PolicyOf(command)), DelayAfter(*task, command), now);
+  return Done(task, now);
+}
+
+}  // namespace
+
+int EffectiveMaxAttempts(const Task& task, const Policy& policy) {
+  return task.max_attempts > 0 ? task.max_attempts : policy.max_attempts;
+}
+
+std::string KeepInnermostEnd(std::string text, size_t limit) {
+  if (text.size() <= limit) return text;
+  constexpr absl::string_view kCut = "…";
+  size_t from = text.size() - (limit - kCut.size());
+  // Not in the middle of a character: continuation bytes are 10xxxxxx.
+  while (from < text.size() && (static_cast<unsigned char>(text[from]) & 0xC0) == 0x80) ++from;
+  return absl::StrCat(kCut, absl::string_view(text).substr(from));
+}
+
+Transition Apply(std::optional<Task>& task, const Command& command, absl::Time now) {
+  return std::visit([&](const auto& action) { return On(action, task, command, now); }, command.action);
+}
+
+}  // namespace tracker::domain
