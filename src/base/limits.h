@@ -1,5 +1,5 @@
-// Every bound of the system in one place, each with its reason. What a user may send is refused beyond these, by the
-// name of the field; what the server holds is bounded by them.
+// Every bound of the system in one place, each with its reason. What a user may send is refused
+// beyond these, by the name of the field; what the server holds is bounded by them.
 #pragma once
 
 #include <cstddef>
@@ -9,7 +9,8 @@
 
 namespace tracker::limits {
 
-// Names. An id fits a path or an object key; an index row stays well under PostgreSQL's third of a page.
+// Names. An id fits a path or an object key; an index row stays well under PostgreSQL's third of a
+// page.
 inline constexpr size_t kNamespaceBytes = 128;
 inline constexpr size_t kIdBytes = 512;
 inline constexpr size_t kWorkerBytes = 256;
@@ -17,7 +18,8 @@ inline constexpr size_t kWorkerBytes = 256;
 // A lock token is 128 bits: 32 hexadecimal digits.
 inline constexpr size_t kLockDigits = 32;
 
-// Data is a small object that travels with every answer; large results belong elsewhere, with a link here.
+// Data is a small object that travels with every answer; large results belong elsewhere, with a
+// link here.
 inline constexpr size_t kDataBytes = 256 * 1024;
 inline constexpr int kDataDepth = 32;
 
@@ -28,7 +30,8 @@ inline constexpr size_t kTracebackBytes = 32 * 1024;
 // How many failed attempts a task remembers.
 inline constexpr size_t kErrors = 10;
 
-// A lease shorter than this cannot be renewed in time over a network; one longer than a day is a forgotten task.
+// A lease shorter than this cannot be renewed in time over a network; one longer than a day is a
+// forgotten task.
 inline constexpr absl::Duration kMinLease = absl::Milliseconds(100);
 inline constexpr absl::Duration kMaxLease = absl::Hours(24);
 inline constexpr absl::Duration kDefaultLease = absl::Minutes(15);
@@ -56,7 +59,8 @@ inline constexpr size_t kErrorDetailsBytes = 6 * 1024;
 inline constexpr size_t kFieldViolations = 16;
 inline constexpr size_t kErrorTextBytes = 256;
 
-// A commit carries at most this many commands and bytes: the prototype gained nothing beyond it, and a transaction stays short.
+// A commit carries at most this many commands and bytes: the prototype gained nothing beyond it,
+// and a transaction stays short.
 inline constexpr size_t kLaneBatchCommands = 512;
 inline constexpr size_t kLaneBatchBytes = 4 * 1024 * 1024;
 // A full queue is about a second of work; more would only be answered past its deadline.

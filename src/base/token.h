@@ -8,12 +8,12 @@
 
 namespace tracker {
 
-// A new token from the operating system's cryptographic source. Ends the process if that source fails, as nothing
-// could be locked safely any more.
+// A new token from the operating system's cryptographic source. Ends the process if that source
+// fails, as nothing could be locked safely any more.
 std::string NewLockToken();
 
-// The canonical form of a token that a client sent: 32 hexadecimal digits, or a UUID with hyphens, in any case.
-// None when it is neither.
+// The canonical form of a token that a client sent: 32 hexadecimal digits, or a UUID with hyphens,
+// in any case. None when it is neither.
 std::optional<std::string> ParseLockToken(absl::string_view text);
 
 }  // namespace tracker

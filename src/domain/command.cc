@@ -22,16 +22,18 @@ absl::string_view ActionName(const Action& action) {
 }
 
 size_t ByteSize(const Command& command) {
-  const size_t payload = std::visit(
-      Overloaded{
-          [](const Create& create) { return create.data.size(); },
-          [](const Start& start) { return start.worker.size(); },
-          [](const Heartbeat& heartbeat) { return OptionalSize(heartbeat.data); },
-          [](const Succeed& succeed) { return OptionalSize(succeed.data); },
-          [](const Fail& fail) { return fail.message.size() + fail.traceback.size() + OptionalSize(fail.data); },
-          [](const auto&) { return size_t{0}; },
-      },
-      command.action);
+  const size_t payload =
+      std::visit(Overloaded{
+                     [](const Create& create) { return create.data.size(); },
+                     [](const Start& start) { return start.worker.size(); },
+                     [](const Heartbeat& heartbeat) { return OptionalSize(heartbeat.data); },
+                     [](const Succeed& succeed) { return OptionalSize(succeed.data); },
+                     [](const Fail& fail) {
+                       return fail.message.size() + fail.traceback.size() + OptionalSize(fail.data);
+                     },
+                     [](const auto&) { return size_t{0}; },
+                 },
+                 command.action);
   return sizeof(Command) + command.key.name_space.size() + command.key.id.size() + payload;
 }
 

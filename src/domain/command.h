@@ -61,12 +61,14 @@ struct Delete {
 // From the reaper: ends an attempt whose lease is over, and does nothing otherwise.
 struct Expire {};
 
-using Action = std::variant<Create, Start, Heartbeat, Succeed, Fail, Release, Ignore, Reset, Delete, Expire>;
+using Action =
+    std::variant<Create, Start, Heartbeat, Succeed, Fail, Release, Ignore, Reset, Delete, Expire>;
 
 struct Command {
   TaskKey key;
-  // Heartbeat, Succeed, Fail, Release: the lock that is to be held. All others: a new token, which makes the command recognisable
-  // when it is applied again after a commit whose outcome is unknown; for Start it becomes the lock.
+  // Heartbeat, Succeed, Fail, Release: the lock that is to be held. All others: a new token, which
+  // makes the command recognisable when it is applied again after a commit whose outcome is
+  // unknown; for Start it becomes the lock.
   std::string token;
   Action action;
   // None: the defaults.
@@ -94,7 +96,8 @@ enum class Reason {
   kTaskIgnored,
   // The database cannot be reached, or its answer is unknown; safe to repeat as it is.
   kStoreUnavailable,
-  // The database refused this command for a reason of its own; a defect, or a row that it cannot hold.
+  // The database refused this command for a reason of its own; a defect, or a row that it cannot
+  // hold.
   kInternal,
   // Turned away before it cost anything.
   kOverloaded,
@@ -110,8 +113,8 @@ struct Outcome {
   Reason reason = Reason::kOk;
   // Why it was refused, for people.
   std::string message;
-  // Done: the task afterwards (a deleted one as it was). Refused: the task as it stands, where there is one. Its lock is empty,
-  // but in the answer to a start that was not refused.
+  // Done: the task afterwards (a deleted one as it was). Refused: the task as it stands, where
+  // there is one. Its lock is empty, but in the answer to a start that was not refused.
   std::optional<Task> task;
   // The database's time at which this was so.
   absl::Time now;

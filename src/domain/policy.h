@@ -9,8 +9,8 @@
 
 namespace tracker::domain {
 
-// The wait before the n-th retry is min(max, initial * multiplier^(n-1)), shortened by up to the share `jitter`.
-// The default is no wait.
+// The wait before the n-th retry is min(max, initial * multiplier^(n-1)), shortened by up to the
+// share `jitter`. The default is no wait.
 struct Backoff {
   absl::Duration initial = absl::ZeroDuration();
   double multiplier = 2;
@@ -28,8 +28,8 @@ struct Policy {
   bool paused = false;
 };
 
-// The wait after the attempt-th attempt (from 1) went wrong. `random` in [0, 1) chooses within the jitter. Whole
-// microseconds, never negative.
+// The wait after the attempt-th attempt (from 1) went wrong. `random` in [0, 1) chooses within the
+// jitter. Whole microseconds, never negative.
 absl::Duration BackoffDelay(const Backoff& backoff, int attempt, double random);
 
 }  // namespace tracker::domain

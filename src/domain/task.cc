@@ -48,7 +48,8 @@ size_t ByteSize(const Task& task) {
   // What the numbers and times of a task and of an error take on the wire, rounded up.
   constexpr size_t kTaskFixed = 160;
   constexpr size_t kErrorFixed = 48;
-  size_t size = kTaskFixed + task.key.name_space.size() + task.key.id.size() + task.worker.size() + task.data.size();
+  size_t size = kTaskFixed + task.key.name_space.size() + task.key.id.size() + task.worker.size() +
+                task.data.size();
   for (const TaskError& error : task.errors) {
     size += kErrorFixed + error.worker.size() + error.message.size() + error.traceback.size();
   }

@@ -1,5 +1,5 @@
-// The words of the design as values: a task, its status, the attempts that went wrong. Plain data, no behaviour beyond
-// naming; safe to copy and move between threads.
+// The words of the design as values: a task, its status, the attempts that went wrong. Plain data,
+// no behaviour beyond naming; safe to copy and move between threads.
 #pragma once
 
 #include <cstddef>
@@ -23,8 +23,9 @@ enum class Status : int16_t {
   kIgnored = 50,
 };
 
-inline constexpr Status kAllStatuses[] = {Status::kPending,   Status::kInProgress, Status::kFailed,
-                                          Status::kExhausted, Status::kSucceeded,  Status::kIgnored};
+inline constexpr Status kAllStatuses[] = {Status::kPending,   Status::kInProgress,
+                                          Status::kFailed,    Status::kExhausted,
+                                          Status::kSucceeded, Status::kIgnored};
 
 // "pending", "in_progress", ...
 absl::string_view StatusName(Status status);
@@ -81,8 +82,9 @@ struct Task {
   absl::Time update_time;
   absl::Time available_time;
   std::string worker;
-  // While in progress: the holder's lock. Afterwards the token of whoever changed the task last, so that a repeated request is
-  // recognised; it is no right to anything then. Never shown, but in the answer to a start.
+  // While in progress: the holder's lock. Afterwards the token of whoever changed the task last, so
+  // that a repeated request is recognised; it is no right to anything then. Never shown, but in the
+  // answer to a start.
   std::string lock;
   // When the lock was last taken; kept when the attempt ends.
   absl::Time lock_time;

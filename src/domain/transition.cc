@@ -15,7 +15,9 @@ const Policy& PolicyOf(const Command& command) {
   return command.policy ? *command.policy : kDefaults;
 }
 
-bool Live(const Task& task, absl::Time now) { return task.status == Status::kInProgress && now < task.lock_expire_time; }
+bool Live(const Task& task, absl::Time now) {
+  return task.status == Status::kInProgress && now < task.lock_expire_time;
+}
 
 bool HoldsLock(const Task& task, const Command& command) {
   return task.status == Status::kInProgress && task.lock == command.token;
@@ -23,28 +25,34 @@ bool HoldsLock(const Task& task, const Command& command) {
 
 // The last attempt was ended by this very command: its token, and in the way that it asks for.
 bool EndedBy(const Task& task, const Command& command, ErrorKind kind) {
-  return task.lock == command.token && !task.errors.empty() && task.errors.back().fence == task.fence &&
-         task.errors.back().kind == kind;
+  return task.lock == command.token && !task.errors.empty() &&
+         task.errors.back().fence == task.fence && task.errors.back().kind == kind;
 }
 
-void Record(Task& task, ErrorKind kind, absl::Time now, std::string message, std::string traceback = "") {
-  task.errors.push_back({.attempt = task.attempts,
-                         .fence = task.fence,
-                         .time = now,
-                         .worker = task.worker,
-                         .kind = kind,
-                         .message = KeepInnermostEnd(std::move(message), limits::kMessageBytes),
-                         .traceback = KeepInnermostEnd(std::move(traceback), limits::kTracebackBytes)});
+void Record(Task& task, ErrorKind kind, absl::Time now, std::string message,
+            std::string traceback = "") {
+  task.errors.push_back(
+      {.attempt = task.attempts,
+       .fence = task.fence,
+       .time = now,
+       .worker = task.worker,
+       .kind = kind,
+       .message = KeepInnermostEnd(std::move(message), limits::kMessageBytes),
+       .traceback = KeepInnermostEnd(std::move(traceback), limits::kTracebackBytes)});
   if (task.errors.size() > limits::kErrors) task.errors.erase(task.errors.begin());
 }
 
 void RecordLeaseExpired(Task& task, absl::Time now) {
-  Record(task, ErrorKind::kLeaseExpired, now,
-         absl::StrCat("the lease ended at ", absl::FormatTime(absl::RFC3339_sec, task.lock_expire_time, absl::UTCTimeZone()),
-                      " with no word from the worker"));
+  Record(
+      task, ErrorKind::kLeaseExpired, now,
+      absl::StrCat("the lease ended at ",
+                   absl::FormatTime(absl::RFC3339_sec, task.lock_expire_time, absl::UTCTimeZone()),
+                   " with no word from the worker"));
 }
 
-bool AttemptsLeft(const Task& task, const Policy& policy) { return task.attempts < EffectiveMaxAttempts(task, policy); }
+bool AttemptsLeft(const Task& task, const Policy& policy) {
+  return task.attempts < EffectiveMaxAttempts(task, policy);
+}
 
 void Leave(Task& task, Status status, absl::Time now) {
   task.status = status;
@@ -62,18 +70,23 @@ absl::Duration DelayAfter(const Task& task, const Command& command) {
   return BackoffDelay(PolicyOf(command).backoff, task.attempts, command.random);
 }
 
-Transition Answer(Reason reason, std::string message, const std::optional<Task>& task, absl::Time now, bool changed) {
-  Transition result{.outcome = {.reason = reason, .message = std::move(message), .task = task, .now = now},
-                    .changed = changed};
+Transition Answer(Reason reason, std::string message, const std::optional<Task>& task,
+                  absl::Time now, bool changed) {
+  Transition result{
+      .outcome = {.reason = reason, .message = std::move(message), .task = task, .now = now},
+      .changed = changed};
   if (result.outcome.task) result.outcome.task->lock.clear();
   return result;
 }
 
-Transition Refuse(Reason reason, std::string message, const std::optional<Task>& task, absl::Time now) {
+Transition Refuse(Reason reason, std::string message, const std::optional<Task>& task,
+                  absl::Time now) {
   return Answer(reason, std::move(message), task, now, /*changed=*/false);
 }
 
-Transition Done(const std::optional<Task>& task, absl::Time now) { return Answer(Reason::kOk, "", task, now, true); }
+Transition Done(const std::optional<Task>& task, absl::Time now) {
+  return Answer(Reason::kOk, "", task, now, true);
+}
 
 Transition SameAgain(const std::optional<Task>& task, absl::Time now) {
   return Answer(Reason::kOk, "", task, now, /*changed=*/false);
@@ -84,14 +97,18 @@ Transition NotFound(absl::Time now) {
 }
 
 Transition Locked(const std::optional<Task>& task, absl::Time now) {
-  Transition refusal = Refuse(Reason::kTaskLocked, absl::StrCat("the task is held by worker '", task->worker, "'"), task, now);
+  Transition refusal =
+      Refuse(Reason::kTaskLocked, absl::StrCat("the task is held by worker '", task->worker, "'"),
+             task, now);
   refusal.outcome.retry_after = task->lock_expire_time - now;
   return refusal;
 }
 
 Transition LockLost(const std::optional<Task>& task, absl::Time now) {
-  return Refuse(Reason::kLockLost,
-                absl::StrCat("this lock does not hold the task, which is ", StatusName(task->status)), task, now);
+  return Refuse(
+      Reason::kLockLost,
+      absl::StrCat("this lock does not hold the task, which is ", StatusName(task->status)), task,
+      now);
 }
 
 Transition Paused(const std::optional<Task>& task, absl::Time now) {
@@ -108,9 +125,11 @@ Task NewTask(const TaskKey& key, absl::Time now) {
           .lease = absl::ZeroDuration()};
 }
 
-Transition On(const Create& create, std::optional<Task>& task, const Command& command, absl::Time now) {
+Transition On(const Create& create, std::optional<Task>& task, const Command& command,
+              absl::Time now) {
   if (task) {
-    const bool ours = task->status == Status::kPending && task->fence == 0 && task->lock == command.token;
+    const bool ours =
+        task->status == Status::kPending && task->fence == 0 && task->lock == command.token;
     if (ours || create.allow_existing) return SameAgain(task, now);
     return Refuse(Reason::kTaskExists, "the task exists already", task, now);
   }
@@ -123,8 +142,10 @@ Transition On(const Create& create, std::optional<Task>& task, const Command& co
   return Done(task, now);
 }
 
-// The lock check of Start for a task in progress. None: the start may go on, and what the last attempt left behind is recorded.
-std::optional<Transition> CheckLock(const Start& start, std::optional<Task>& task, const Command& command, absl::Time now) {
+// The lock check of Start for a task in progress. None: the start may go on, and what the last
+// attempt left behind is recorded.
+std::optional<Transition> CheckLock(const Start& start, std::optional<Task>& task,
+                                    const Command& command, absl::Time now) {
   if (Live(*task, now)) {
     if (task->lock == command.token) {
       Transition same = SameAgain(task, now);
@@ -133,7 +154,8 @@ std::optional<Transition> CheckLock(const Start& start, std::optional<Task>& tas
     }
     if (!start.ignore_lock) return Locked(task, now);
     if (PolicyOf(command).paused) return Paused(task, now);
-    Record(*task, ErrorKind::kReleased, now, absl::StrCat("taken over by worker '", start.worker, "' with ignore_lock"));
+    Record(*task, ErrorKind::kReleased, now,
+           absl::StrCat("taken over by worker '", start.worker, "' with ignore_lock"));
     return std::nullopt;
   }
   // One lock is one attempt (docs/adr/0002): this one's is over.
@@ -142,36 +164,43 @@ std::optional<Transition> CheckLock(const Start& start, std::optional<Task>& tas
   RecordLeaseExpired(*task, now);
   if (AttemptsLeft(*task, PolicyOf(command)) || start.force) return std::nullopt;
   Leave(*task, Status::kExhausted, now);
-  return Answer(Reason::kTaskExhausted, "the last attempt's lease is over, and no attempt is left", task, now,
+  return Answer(Reason::kTaskExhausted, "the last attempt's lease is over, and no attempt is left",
+                task, now,
                 /*changed=*/true);
 }
 
 // The status checks of Start for a task that is not in progress.
-std::optional<Transition> CheckStatus(const Start& start, const std::optional<Task>& task, absl::Time now) {
+std::optional<Transition> CheckStatus(const Start& start, const std::optional<Task>& task,
+                                      absl::Time now) {
   switch (task->status) {
     case Status::kPending:
     case Status::kFailed:
       if (now < task->available_time) {
-        Transition refusal = Refuse(Reason::kTaskNotAvailable, "the task is not available yet", task, now);
+        Transition refusal =
+            Refuse(Reason::kTaskNotAvailable, "the task is not available yet", task, now);
         refusal.outcome.retry_after = task->available_time - now;
         return refusal;
       }
       return std::nullopt;
     case Status::kExhausted:
       if (start.force) return std::nullopt;
-      return Refuse(Reason::kTaskExhausted, "no attempt is left; reset it, or start it with force", task, now);
+      return Refuse(Reason::kTaskExhausted, "no attempt is left; reset it, or start it with force",
+                    task, now);
     case Status::kSucceeded:
       if (start.force) return std::nullopt;
-      return Refuse(Reason::kTaskSucceeded, "the task has succeeded; reset it, or start it with force", task, now);
+      return Refuse(Reason::kTaskSucceeded,
+                    "the task has succeeded; reset it, or start it with force", task, now);
     case Status::kIgnored:
       if (start.force) return std::nullopt;
-      return Refuse(Reason::kTaskIgnored, "the task is ignored; reset it, or start it with force", task, now);
+      return Refuse(Reason::kTaskIgnored, "the task is ignored; reset it, or start it with force",
+                    task, now);
     case Status::kInProgress: return std::nullopt;
   }
   return std::nullopt;
 }
 
-Transition On(const Start& start, std::optional<Task>& task, const Command& command, absl::Time now) {
+Transition On(const Start& start, std::optional<Task>& task, const Command& command,
+              absl::Time now) {
   const Policy& policy = PolicyOf(command);
   if (!task) {
     if (!start.create_if_missing) return NotFound(now);
@@ -200,7 +229,8 @@ Transition On(const Start& start, std::optional<Task>& task, const Command& comm
   return started;
 }
 
-Transition On(const Heartbeat& heartbeat, std::optional<Task>& task, const Command& command, absl::Time now) {
+Transition On(const Heartbeat& heartbeat, std::optional<Task>& task, const Command& command,
+              absl::Time now) {
   if (!task) return NotFound(now);
   if (!HoldsLock(*task, command)) return LockLost(task, now);
   if (heartbeat.lease) task->lease = *heartbeat.lease;
@@ -210,9 +240,11 @@ Transition On(const Heartbeat& heartbeat, std::optional<Task>& task, const Comma
   return Done(task, now);
 }
 
-Transition On(const Succeed& succeed, std::optional<Task>& task, const Command& command, absl::Time now) {
+Transition On(const Succeed& succeed, std::optional<Task>& task, const Command& command,
+              absl::Time now) {
   if (!task) return NotFound(now);
-  if (task->status == Status::kSucceeded && task->lock == command.token) return SameAgain(task, now);
+  if (task->status == Status::kSucceeded && task->lock == command.token)
+    return SameAgain(task, now);
   if (!HoldsLock(*task, command)) return LockLost(task, now);
   Leave(*task, Status::kSucceeded, now);
   if (succeed.data) task->data = *succeed.data;
@@ -231,9 +263,11 @@ Transition On(const Fail& fail, std::optional<Task>& task, const Command& comman
   return Done(task, now);
 }
 
-Transition On(const Release& release, std::optional<Task>& task, const Command& command, absl::Time now) {
+Transition On(const Release& release, std::optional<Task>& task, const Command& command,
+              absl::Time now) {
   if (!task) return NotFound(now);
-  if (task->status == Status::kPending && EndedBy(*task, command, ErrorKind::kReleased)) return SameAgain(task, now);
+  if (task->status == Status::kPending && EndedBy(*task, command, ErrorKind::kReleased))
+    return SameAgain(task, now);
   if (!HoldsLock(*task, command)) return LockLost(task, now);
   Record(*task, ErrorKind::kReleased, now, "given back by the worker");
   task->attempts = std::max(0, task->attempts - 1);
@@ -246,7 +280,8 @@ Transition On(const Release& release, std::optional<Task>& task, const Command& 
 void RecordBrokenOff(Task& task, absl::string_view by, absl::Time now) {
   if (task.status != Status::kInProgress) return;
   if (Live(task, now)) {
-    Record(task, ErrorKind::kReleased, now, absl::StrCat("fenced out: the task was ", by, " by an operator"));
+    Record(task, ErrorKind::kReleased, now,
+           absl::StrCat("fenced out: the task was ", by, " by an operator"));
   } else {
     RecordLeaseExpired(task, now);
   }
@@ -261,7 +296,8 @@ Transition On(const Ignore&, std::optional<Task>& task, const Command& command, 
   return Done(task, now);
 }
 
-Transition On(const Reset& reset, std::optional<Task>& task, const Command& command, absl::Time now) {
+Transition On(const Reset& reset, std::optional<Task>& task, const Command& command,
+              absl::Time now) {
   if (!task) return NotFound(now);
   if (task->status == Status::kPending && task->lock == command.token) return SameAgain(task, now);
   if (Live(*task, now) && !reset.force) return Locked(task, now);
@@ -305,7 +341,8 @@ std::string KeepInnermostEnd(std::string text, size_t limit) {
 }
 
 Transition Apply(std::optional<Task>& task, const Command& command, absl::Time now) {
-  return std::visit([&](const auto& action) { return On(action, task, command, now); }, command.action);
+  return std::visit([&](const auto& action) { return On(action, task, command, now); },
+                    command.action);
 }
 
 }  // namespace tracker::domain

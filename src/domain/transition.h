@@ -1,5 +1,5 @@
-// The state machine of a task: one pure function. No I/O, no clock, no log, no randomness. Both stores call it with the
-// row locked, and write back what it says.
+// The state machine of a task: one pure function. No I/O, no clock, no log, no randomness. Both
+// stores call it with the row locked, and write back what it says.
 #pragma once
 
 #include <optional>
@@ -13,18 +13,20 @@ namespace tracker::domain {
 struct Transition {
   // What to answer.
   Outcome outcome;
-  // Whether the row differs now. A refusal changes nothing, but for a start that finds the lease over and no attempt left.
+  // Whether the row differs now. A refusal changes nothing, but for a start that finds the lease
+  // over and no attempt left.
   bool changed = false;
 };
 
-// Applies `command` to `task` in place; none: there is no such task, before or after. `now` is the database's clock, whole microseconds.
-// Where nothing changed, `task` is as it was.
+// Applies `command` to `task` in place; none: there is no such task, before or after. `now` is the
+// database's clock, whole microseconds. Where nothing changed, `task` is as it was.
 Transition Apply(std::optional<Task>& task, const Command& command, absl::Time now);
 
 // The number of attempts that a task may have: its own, else its namespace's.
 int EffectiveMaxAttempts(const Task& task, const Policy& policy);
 
-// The text without everything but its last `limit` bytes, cut between UTF-8 characters. A longer text begins with "…".
+// The text without everything but its last `limit` bytes, cut between UTF-8 characters. A longer
+// text begins with "…".
 std::string KeepInnermostEnd(std::string text, size_t limit);
 
 }  // namespace tracker::domain

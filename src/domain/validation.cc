@@ -12,7 +12,9 @@ namespace {
 // The length of the well-formed character at the front of `text`, or 0. RFC 3629, section 4.
 size_t Utf8Length(absl::string_view text) {
   const auto byte = [&](size_t i) { return static_cast<unsigned char>(text[i]); };
-  const auto in = [&](size_t i, unsigned low, unsigned high) { return i < text.size() && byte(i) >= low && byte(i) <= high; };
+  const auto in = [&](size_t i, unsigned low, unsigned high) {
+    return i < text.size() && byte(i) >= low && byte(i) <= high;
+  };
   if (in(0, 0x00, 0x7F)) return 1;
   if (in(0, 0xC2, 0xDF)) return in(1, 0x80, 0xBF) ? 2 : 0;
   if (in(0, 0xE0, 0xEF)) {
@@ -33,13 +35,15 @@ bool HasControlCharacter(absl::string_view text) {
   for (size_t i = 0; i < text.size(); ++i) {
     const auto byte = static_cast<unsigned char>(text[i]);
     if (byte < 0x20 || byte == 0x7F) return true;
-    if (byte == 0xC2 && i + 1 < text.size() && static_cast<unsigned char>(text[i + 1]) < 0xA0) return true;
+    if (byte == 0xC2 && i + 1 < text.size() && static_cast<unsigned char>(text[i + 1]) < 0xA0)
+      return true;
   }
   return false;
 }
 
 Complaint CheckName(absl::string_view text, size_t max_bytes) {
-  if (text.size() > max_bytes) return absl::StrCat("has ", text.size(), " bytes; at most ", max_bytes, " are allowed");
+  if (text.size() > max_bytes)
+    return absl::StrCat("has ", text.size(), " bytes; at most ", max_bytes, " are allowed");
   if (!IsUtf8(text)) return "is not valid UTF-8";
   if (HasControlCharacter(text)) return "has a control character";
   return std::nullopt;
@@ -59,12 +63,14 @@ bool IsUtf8(absl::string_view text) {
 Complaint CheckNamespace(absl::string_view text) {
   if (text.empty()) return "is required";
   if (text.size() > limits::kNamespaceBytes) {
-    return absl::StrCat("has ", text.size(), " bytes; at most ", limits::kNamespaceBytes, " are allowed");
+    return absl::StrCat("has ", text.size(), " bytes; at most ", limits::kNamespaceBytes,
+                        " are allowed");
   }
   const bool good = std::all_of(text.begin(), text.end(), [](unsigned char c) {
     return absl::ascii_isalnum(c) || c == '.' || c == '_' || c == '/' || c == '-';
   });
-  if (!good) return absl::StrCat("'", ForErrorText(text), "' has characters other than A-Z a-z 0-9 . _ / -");
+  if (!good)
+    return absl::StrCat("'", ForErrorText(text), "' has characters other than A-Z a-z 0-9 . _ / -");
   return std::nullopt;
 }
 
@@ -85,18 +91,21 @@ Complaint CheckReport(absl::string_view text) {
 
 Complaint CheckLease(absl::Duration lease) {
   if (lease >= limits::kMinLease && lease <= limits::kMaxLease) return std::nullopt;
-  return absl::StrCat("is ", absl::FormatDuration(lease), "; ", absl::FormatDuration(limits::kMinLease), " to ",
+  return absl::StrCat("is ", absl::FormatDuration(lease), "; ",
+                      absl::FormatDuration(limits::kMinLease), " to ",
                       absl::FormatDuration(limits::kMaxLease), " is allowed");
 }
 
 Complaint CheckDelay(absl::Duration delay) {
   if (delay >= absl::ZeroDuration() && delay <= limits::kMaxDelay) return std::nullopt;
-  return absl::StrCat("is ", absl::FormatDuration(delay), "; 0 to ", absl::FormatDuration(limits::kMaxDelay), " is allowed");
+  return absl::StrCat("is ", absl::FormatDuration(delay), "; 0 to ",
+                      absl::FormatDuration(limits::kMaxDelay), " is allowed");
 }
 
 Complaint CheckMaxAttempts(int max_attempts) {
   if (max_attempts >= 0 && max_attempts <= limits::kMaxMaxAttempts) return std::nullopt;
-  return absl::StrCat("is ", max_attempts, "; 0 (as the namespace says) to ", limits::kMaxMaxAttempts, " is allowed");
+  return absl::StrCat("is ", max_attempts, "; 0 (as the namespace says) to ",
+                      limits::kMaxMaxAttempts, " is allowed");
 }
 
 Complaint CheckAvailableTime(absl::Time time, absl::Time now) {

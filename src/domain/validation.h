@@ -1,5 +1,5 @@
-// The rules for what a user may send, field by field. Pure. Each answers what is wrong and what is allowed, for people;
-// none when the value is good.
+// The rules for what a user may send, field by field. Pure. Each answers what is wrong and what is
+// allowed, for people; none when the value is good.
 #pragma once
 
 #include <optional>
@@ -31,10 +31,12 @@ Complaint CheckMaxAttempts(int max_attempts);
 // The Unix epoch to ten years after `now`.
 Complaint CheckAvailableTime(absl::Time time, absl::Time now);
 
-// Whether the bytes are well-formed UTF-8 (RFC 3629: no overlong forms, no surrogates, nothing beyond U+10FFFF).
+// Whether the bytes are well-formed UTF-8 (RFC 3629: no overlong forms, no surrogates, nothing
+// beyond U+10FFFF).
 bool IsUtf8(absl::string_view text);
 
-// The text made fit to show in an error message: control characters and bad UTF-8 replaced, cut at limits::kErrorTextBytes.
+// The text made fit to show in an error message: control characters and bad UTF-8 replaced, cut at
+// limits::kErrorTextBytes.
 std::string ForErrorText(absl::string_view text);
 
 }  // namespace tracker::domain

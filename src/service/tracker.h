@@ -1,8 +1,9 @@
-// The use cases of Tracker over a store: writes through lanes that batch naturally, reads through a few threads, the
-// reaper, the health of the store. Everything is asynchronous: no call blocks or touches the database, so RPC callbacks may call it.
+// The use cases of Tracker over a store: writes through lanes that batch naturally, reads through a
+// few threads, the reaper, the health of the store. Everything is asynchronous: no call blocks or
+// touches the database, so RPC callbacks may call it.
 //
-// Thread-safe. Each callback is called exactly once: on a lane's or a reader's thread, or at once on the caller's when the call is
-// turned away. Callbacks must not block.
+// Thread-safe. Each callback is called exactly once: on a lane's or a reader's thread, or at once
+// on the caller's when the call is turned away. Callbacks must not block.
 #pragma once
 
 #include <atomic>
@@ -50,11 +51,13 @@ struct TrackerOptions {
   size_t lane_queue_commands = limits::kLaneQueueCommands;
   size_t lane_queue_bytes = limits::kLaneQueueBytes;
   int readers = 2;
-  // How often leases that are over are looked for (with none found, and jittered). A quarter second keeps 'in bounded time' well
-  // under the shortest useful lease, at four cheap statements a second.
+  // How often leases that are over are looked for (with none found, and jittered). A quarter second
+  // keeps 'in bounded time' well under the shortest useful lease, at four cheap statements a
+  // second.
   absl::Duration reap_interval = absl::Milliseconds(250);
   absl::Duration ping_interval = absl::Seconds(1);
-  // Told whenever the store goes away or comes back, from a thread of the service; once at the start, with what is so then.
+  // Told whenever the store goes away or comes back, from a thread of the service; once at the
+  // start, with what is so then.
   std::function<void(bool healthy)> on_health;
 };
 
@@ -71,7 +74,8 @@ class Tracker {
   Tracker(const Tracker&) = delete;
   Tracker& operator=(const Tracker&) = delete;
 
-  // Applies commands that have been validated. The i-th outcome is the i-th command's; those on one task take effect in their order.
+  // Applies commands that have been validated. The i-th outcome is the i-th command's; those on one
+  // task take effect in their order.
   void Write(std::vector<domain::Command> commands, CallContext context, OutcomesCallback done);
 
   void Get(domain::TaskKey key, CallContext context, OutcomeCallback done);
@@ -82,7 +86,8 @@ class Tracker {
   // Whether the store answered the last time it was asked.
   bool healthy() const;
 
-  // Turns new calls away with kStoreUnavailable, finishes what is queued, stops the threads. Repeatable; returns when done.
+  // Turns new calls away with kStoreUnavailable, finishes what is queued, stops the threads.
+  // Repeatable; returns when done.
   void Stop();
 
  private:

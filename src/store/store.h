@@ -1,5 +1,6 @@
-// The contract of a store: where tasks live. Two implementations, PostgreSQL and SQLite, pass one conformance suite
-// (tests/conformance). All methods are thread-safe and block; call none of them from an RPC callback.
+// The contract of a store: where tasks live. Two implementations, PostgreSQL and SQLite, pass one
+// conformance suite (tests/conformance). All methods are thread-safe and block; call none of them
+// from an RPC callback.
 //
 // Promises of every implementation
 //  - What Apply answers is durable: committed, and flushed to disk, before it returns.
@@ -41,7 +42,8 @@ struct ListQuery {
   std::string worker;
   Order order = Order::kNewestFirst;
   int limit = 100;
-  // The page ends before the tasks' domain::ByteSize passes this; but it has at least one task where there is one.
+  // The page ends before the tasks' domain::ByteSize passes this; but it has at least one task
+  // where there is one.
   size_t byte_limit = 4 * 1024 * 1024;
   // None: from the start.
   std::optional<Cursor> after;
@@ -67,9 +69,10 @@ class Store {
  public:
   virtual ~Store() = default;
 
-  // Applies the commands in their order and commits; the i-th outcome is the i-th command's. Commands on one task take effect one after
-  // another, each on what the one before left. A refusal or an error of one stops no other. When the database cannot be reached,
-  // every outcome that is not known is kStoreUnavailable; applying the same commands (same tokens) again is then safe.
+  // Applies the commands in their order and commits; the i-th outcome is the i-th command's.
+  // Commands on one task take effect one after another, each on what the one before left. A refusal
+  // or an error of one stops no other. When the database cannot be reached, every outcome that is
+  // not known is kStoreUnavailable; applying the same commands (same tokens) again is then safe.
   virtual std::vector<domain::Outcome> Apply(absl::Span<const domain::Command* const> commands) = 0;
 
   // The task without its lock; kTaskNotFound, or kStoreUnavailable.
@@ -81,11 +84,12 @@ class Store {
   // Exact, from counters; by namespace, then status; zeros left out. Empty namespace: all.
   virtual absl::StatusOr<std::vector<StatusCount>> Count(const std::string& name_space) = 0;
 
-  // Up to `limit` tasks whose lease is over, the longest over first. Locks nothing: apply Expire to each to end it.
+  // Up to `limit` tasks whose lease is over, the longest over first. Locks nothing: apply Expire to
+  // each to end it.
   virtual absl::StatusOr<std::vector<domain::TaskKey>> ListExpired(int limit) = 0;
 
-  // Folds what commits have added to the counters, in a bounded step; to be called now and then, by any number of servers. Count is
-  // exact without it, only slower.
+  // Folds what commits have added to the counters, in a bounded step; to be called now and then, by
+  // any number of servers. Count is exact without it, only slower.
   virtual absl::Status FoldCounts() = 0;
 
   // Whether the database answers and can be written.
@@ -105,9 +109,9 @@ struct OpenOptions {
   std::function<absl::Duration()> clock_offset;
 };
 
-// Opens the store of a URL: "sqlite:PATH", or "postgresql://user@host/db" (also "postgres://"). The error says in one line why it
-// cannot be opened and what to do: InvalidArgument for the URL, FailedPrecondition for what is there, Unavailable for a
-// database that does not answer.
+// Opens the store of a URL: "sqlite:PATH", or "postgresql://user@host/db" (also "postgres://"). The
+// error says in one line why it cannot be opened and what to do: InvalidArgument for the URL,
+// FailedPrecondition for what is there, Unavailable for a database that does not answer.
 absl::StatusOr<std::unique_ptr<Store>> Open(const std::string& url, const OpenOptions& options);
 
 // The URL without a password, for logs.

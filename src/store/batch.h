@@ -1,0 +1,69 @@
+// One transaction's worth of commands, in memory: what both stores do between locking the rows and
+// writing them back. Not thread-safe; one thread builds, loads, runs and reads it.
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <optional>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "absl/container/flat_hash_map.h"
+#include "absl/time/time.h"
+#include "absl/types/span.h"
+#include "src/domain/command.h"
+#include "src/domain/task.h"
+
+namespace tracker::store {
+
+class Batch {
+ public:
+  // One task of the batch, before and after. Equal where nothing changed.
+  struct Row {
+    std::optional<domain::Task> before;
+    std::optional<domain::Task> after;
+    bool changed = false;
+  };
+  // How the number of tasks of a namespace and status changes.
+  using CountDeltas = std::map<std::pair<std::string, domain::Status>, int64_t>;
+
+  // `commands` must outlive the batch.
+  explicit Batch(absl::Span<const domain::Command* const> commands);
+
+  // The tasks to lock, in key order, each once. In this order no two stores can wait for each
+  // other.
+  const std::vector<domain::TaskKey>& keys() const { return keys_; }
+
+  // A task as it was found; those not loaded are not there. Before Run.
+  void Load(domain::Task task);
+
+  // The row of this key is out of reach: each of its commands gets `reason` and `message`, and
+  // changes nothing. Before Run.
+  void Exclude(const domain::TaskKey& key, domain::Reason reason, std::string message);
+
+  // Applies the commands in their order at `now`.
+  void Run(absl::Time now);
+
+  // After Run. rows()[i] belongs to keys()[i].
+  const std::vector<Row>& rows() const { return rows_; }
+  CountDeltas Deltas() const;
+  // The i-th outcome is the i-th command's. Leaves the batch without them.
+  std::vector<domain::Outcome> TakeOutcomes() { return std::move(outcomes_); }
+
+ private:
+  struct Excluded {
+    domain::Reason reason;
+    std::string message;
+  };
+
+  size_t IndexOf(const domain::TaskKey& key) const;
+
+  absl::Span<const domain::Command* const> commands_;
+  std::vector<domain::TaskKey> keys_;
+  std::vector<Row> rows_;
+  absl::flat_hash_map<size_t, Excluded> excluded_;
+  std::vector<domain::Outcome> outcomes_;
+};
+
+}  // namespace tracker::store
