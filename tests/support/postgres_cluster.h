@@ -1,0 +1,93 @@
+// A private PostgreSQL cluster for tests and benchmarks: its own folder, its own port on 127.0.0.1,
+// gone with the object. A watchdog process stops it and removes its folder should this process die
+// without destroying it.
+//
+// Thread-compatible: CreateDatabase, Url and port may be called by several threads, all else by
+// one.
+#pragma once
+
+#include <sys/types.h>
+
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "absl/strings/string_view.h"
+
+namespace tracker::testing {
+
+struct PostgresClusterOptions {
+  // Off makes commits quicker than any real one: only where durability and speed are not the point.
+  bool fsync = true;
+  int max_connections = 200;
+  // Databases sort text by this ICU locale, as many real ones do ("en-US"). Empty, or before
+  // PostgreSQL 15: byte by byte.
+  std::string icu_locale;
+  // Where its folder goes. Must be short: a socket lies in it.
+  std::string parent_folder = "/tmp";
+  // Further settings, "name=value" each.
+  std::vector<std::string> settings;
+};
+
+class PostgresCluster {
+ public:
+  // Makes the cluster and starts it; takes about two seconds. As root it runs under another user,
+  // as PostgreSQL insists. NotFound where PostgreSQL is not installed.
+  static absl::StatusOr<std::unique_ptr<PostgresCluster>> Start(
+      const PostgresClusterOptions& options = {});
+
+  ~PostgresCluster();
+  PostgresCluster(const PostgresCluster&) = delete;
+  PostgresCluster& operator=(const PostgresCluster&) = delete;
+
+  // "postgresql://postgres@127.0.0.1:PORT/DATABASE". The port stays the same over StartAgain.
+  std::string Url(absl::string_view database) const;
+  int port() const { return port_; }
+  // The folder of the unix socket, to be used as the host.
+  const std::string& socket_folder() const { return folder_; }
+  // Where pgbench, psql and the other programs of this PostgreSQL are.
+  const std::string& program_folder() const { return program_folder_; }
+
+  absl::Status CreateDatabase(absl::string_view name) const;
+
+  // Breaks every connection, rolls open transactions back and waits until all is written and gone.
+  absl::Status Stop();
+  // As a power cut would: nothing is written any more, the next start recovers from the log.
+  absl::Status Crash();
+  // After Stop or Crash.
+  absl::Status StartAgain();
+  bool running() const { return server_ > 0; }
+
+  // The end of the server's log, for a failure message.
+  std::string LogTail() const;
+
+ private:
+  PostgresCluster() = default;
+
+  absl::Status MakeFolder(const PostgresClusterOptions& options);
+  absl::Status StartWatchdog();
+  absl::Status RunInitdb(const std::vector<std::string>& locale_arguments);
+  absl::Status Initialize(const PostgresClusterOptions& options);
+  absl::Status StartOnFreePort();
+  absl::Status WaitUntilReady();
+  absl::Status StopBy(int signal);
+
+  // Constant after Start.
+  std::string program_folder_;
+  std::string folder_;
+  std::vector<std::string> settings_;
+  int port_ = 0;
+  // Whom the server runs as; 0: as this process.
+  uid_t uid_ = 0;
+  gid_t gid_ = 0;
+  // The watchdog acts when the last copy of this end of its pipe is closed.
+  int watchdog_pipe_ = -1;
+  pid_t watchdog_ = -1;
+
+  // -1: not running.
+  pid_t server_ = -1;
+};
+
+}  // namespace tracker::testing
