@@ -50,6 +50,17 @@ void Batch::Run(absl::Time now) {
   for (Row& row : rows_) row.changed &= row.before.has_value() || row.after.has_value();
 }
 
+void Batch::ForgiveRepeatedDeletes() {
+  for (size_t i = 0; i < commands_.size(); ++i) {
+    Outcome& outcome = outcomes_[i];
+    if (outcome.reason != domain::Reason::kTaskNotFound) continue;
+    if (!std::holds_alternative<domain::Delete>(commands_[i]->action)) continue;
+    outcome.reason = domain::Reason::kOk;
+    outcome.message.clear();
+    outcome.task = Task{.key = commands_[i]->key};
+  }
+}
+
 Batch::CountDeltas Batch::Deltas() const {
   CountDeltas deltas;
   for (const Row& row : rows_) {

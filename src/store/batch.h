@@ -45,6 +45,10 @@ class Batch {
   // Applies the commands in their order at `now`.
   void Run(absl::Time now);
 
+  // The commands may have been committed once already: a delete that finds nothing is that delete,
+  // done. All other commands recognise their own work by their token. After Run.
+  void ForgiveRepeatedDeletes();
+
   // After Run. rows()[i] belongs to keys()[i].
   const std::vector<Row>& rows() const { return rows_; }
   CountDeltas Deltas() const;

@@ -1,0 +1,81 @@
+// One connection to PostgreSQL. The only place that touches libpqxx, so that its exceptions and
+// what differs between its versions 6 and 7 stay here. Not thread-safe: one thread at a time.
+//
+// Errors of all methods, by status code:
+//   Aborted            serialization failure or deadlock: run the transaction again (40001, 40P01)
+//   ResourceExhausted  a lock was not had within lock_timeout (55P03)
+//   Unavailable        the connection is gone or the server is going away; nothing was committed
+//   Unknown            the connection was lost during COMMIT; it may have been committed
+//   InvalidArgument    the statement's values were refused (classes 22, 23, 21000): some row of it
+//   is the culprit FailedPrecondition there is something wrong with the database: a missing table,
+//   no permission, ...
+// After Unavailable or Unknown the connection is of no further use.
+#pragma once
+
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "absl/strings/string_view.h"
+
+namespace tracker::store::postgres {
+
+// A result: rows of text fields, in memory.
+class Rows {
+ public:
+  struct Data;
+  explicit Rows(std::shared_ptr<const Data> data) : data_(std::move(data)) {}
+
+  int size() const;
+  bool IsNull(int row, int column) const;
+  // Empty for NULL.
+  absl::string_view Text(int row, int column) const;
+  // 0 for NULL; the columns asked so are integers.
+  int64_t Int(int row, int column) const;
+
+ private:
+  std::shared_ptr<const Data> data_;
+};
+
+// A statement that each connection prepares at its first use. Must be static.
+struct Statement {
+  const char* name;
+  const char* sql;
+};
+
+class Connection {
+ public:
+  // `url` as libpq takes it. Time limits for connecting and for a silent network are added where
+  // the URL has none.
+  static absl::StatusOr<std::unique_ptr<Connection>> Open(const std::string& url);
+  ~Connection();
+  Connection(const Connection&) = delete;
+  Connection& operator=(const Connection&) = delete;
+
+  // A transaction; rolled back unless Commit is called.
+  absl::Status Begin();
+  absl::Status Commit();
+  void Rollback();
+
+  // Within a transaction. Values go as text; NULs in them must have been refused before.
+  absl::StatusOr<Rows> Execute(const Statement& statement, const std::vector<std::string>& values);
+  // Within a transaction: one statement without values.
+  absl::StatusOr<Rows> ExecuteText(const std::string& sql);
+
+  // Whether the server may still be there.
+  bool usable() const { return usable_; }
+
+ private:
+  struct Impl;
+  explicit Connection(std::unique_ptr<Impl> impl);
+
+  template <typename Body>
+  auto Guard(const Body& body) -> decltype(body());
+
+  std::unique_ptr<Impl> impl_;
+  bool usable_ = true;
+};
+
+}  // namespace tracker::store::postgres

@@ -1,0 +1,72 @@
+#include "src/store/postgres/postgres_store.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "src/store/postgres/connection_pool.h"
+#include "src/store/postgres/migrate.h"
+#include "src/store/postgres/reader.h"
+#include "src/store/postgres/writer.h"
+
+namespace tracker::store {
+namespace {
+
+class PostgresStore : public Store {
+ public:
+  PostgresStore(const std::string& url, int buckets, const OpenOptions& options)
+      : lanes_(std::max(1, options.writers)),
+        write_pool_(url, lanes_),
+        // The reaper and the health check read too, and must not wait for a page.
+        read_pool_(url, std::max(1, options.readers) + 1),
+        writer_(&write_pool_, buckets, options.clock_offset),
+        reader_(&read_pool_, buckets, options.clock_offset) {}
+
+  std::vector<domain::Outcome> Apply(absl::Span<const domain::Command* const> commands) override {
+    return writer_.Apply(commands);
+  }
+  domain::Outcome Get(const domain::TaskKey& key) override { return reader_.Get(key); }
+  absl::StatusOr<Page> List(const ListQuery& query) override { return reader_.List(query); }
+  absl::StatusOr<std::vector<StatusCount>> Count(const std::string& name_space) override {
+    return reader_.Count(name_space);
+  }
+  absl::StatusOr<std::vector<domain::TaskKey>> ListExpired(int limit) override {
+    return reader_.ListExpired(limit);
+  }
+  absl::Status FoldCounts() override { return reader_.FoldCounts(); }
+  absl::Status Ping() override { return reader_.Ping(); }
+  int WriterLanes() const override { return lanes_; }
+
+ private:
+  const int lanes_;
+  postgres::ConnectionPool write_pool_;
+  postgres::ConnectionPool read_pool_;
+  postgres::Writer writer_;
+  postgres::Reader reader_;
+};
+
+absl::Status CannotOpen(const std::string& url, const absl::Status& why, absl::string_view what) {
+  return absl::Status(why.code(), absl::StrCat("the store ", WithoutPassword(url),
+                                               " cannot be opened: ", why.message(), what));
+}
+
+}  // namespace
+
+absl::StatusOr<std::unique_ptr<Store>> OpenPostgres(const std::string& url,
+                                                    const OpenOptions& options) {
+  absl::StatusOr<std::unique_ptr<postgres::Connection>> connection =
+      postgres::Connection::Open(url);
+  if (!connection.ok()) {
+    return CannotOpen(url, connection.status(),
+                      "; check that PostgreSQL runs there, and the URL's host, port, user and"
+                      " database");
+  }
+  if (absl::Status status = postgres::Migrate(**connection, options.migrate); !status.ok()) {
+    return CannotOpen(url, status, "");
+  }
+  absl::StatusOr<int> buckets = postgres::ReadBuckets(**connection);
+  if (!buckets.ok()) return CannotOpen(url, buckets.status(), "");
+  return std::make_unique<PostgresStore>(url, *buckets, options);
+}
+
+}  // namespace tracker::store

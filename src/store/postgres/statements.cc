@@ -1,0 +1,245 @@
+#include "src/store/postgres/statements.h"
+
+#include "absl/strings/str_cat.h"
+#include "src/store/errors_json.h"
+#include "src/store/postgres/array_literal.h"
+
+namespace tracker::store::postgres {
+
+using domain::Task;
+using domain::TaskKey;
+
+// The CTE is materialised so that a row's clock is read after its lock was had; LEFT JOIN, so that
+// there is a clock without rows.
+#define TRACKER_LOCK(how) \
+  "WITH held AS MATERIALIZED ("                                                            \
+  "  SELECT " TRACKER_TASK_COLUMNS("t.")                                                   \
+  "  FROM unnest($2::text[], $3::text[]) AS k(namespace, id)"                              \
+  "  JOIN tracker.task t ON t.bucket = $1::int AND t.namespace = k.namespace AND t.id = k.id" \
+  "  ORDER BY t.namespace, t.id FOR NO KEY UPDATE OF t" how ")"                            \
+  " SELECT " TRACKER_NOW_US ", " TRACKER_TASK_COLUMNS("h.")                                \
+  " FROM (VALUES (1)) AS one LEFT JOIN held h ON true"
+
+const Statement kLock = {"lock", TRACKER_LOCK("")};
+const Statement kLockUnheld = {"lock_unheld", TRACKER_LOCK(" SKIP LOCKED")};
+
+const Statement kExisting = {
+    "existing",
+    "SELECT t.namespace, t.id FROM unnest($2::text[], $3::text[]) AS k(namespace, id)"
+    " JOIN tracker.task t ON t.bucket = $1::int AND t.namespace = k.namespace AND t.id = k.id"};
+
+#define TRACKER_ADD_COUNTS(namespaces, statuses, deltas)                                      \
+  "INSERT INTO tracker.task_count (bucket, namespace, status, n)"                             \
+  " SELECT $1::int, c.namespace, c.status, c.n FROM unnest(" namespaces "::text[], " statuses \
+  "::smallint[], " deltas "::bigint[]) AS c(namespace, status, n)"
+
+const Statement kUpdate = {
+    "update",
+    "WITH changed AS ("
+    "  UPDATE tracker.task t SET status = v.status, attempts = v.attempts, fence = v.fence,"
+    "    update_us = v.update_us, available_us = v.available_us, worker = v.worker, lock = v.lock,"
+    "    lock_us = v.lock_us, lock_expire_us = v.lock_expire_us, lease_us = v.lease_us,"
+    // What did not change stays where it is, out of line when it is large.
+    "    data = CASE WHEN v.set_data THEN v.data::json ELSE t.data END,"
+    "    errors = CASE WHEN v.set_errors THEN v.errors::json ELSE t.errors END"
+    "  FROM unnest($2::text[], $3::text[], $4::smallint[], $5::int[], $6::bigint[], $7::bigint[],"
+    "              $8::bigint[], $9::text[], $10::text[], $11::bigint[], $12::bigint[],"
+    "              $13::bigint[], $14::bool[], $15::text[], $16::bool[], $17::text[])"
+    "    AS v(namespace, id, status, attempts, fence, update_us, available_us, worker, lock,"
+    "         lock_us, lock_expire_us, lease_us, set_data, data, set_errors, errors)"
+    "  WHERE t.bucket = $1::int AND t.namespace = v.namespace AND t.id = v.id)"
+    " " TRACKER_ADD_COUNTS("$18", "$19", "$20")};
+
+const Statement kInsert = {
+    "insert",
+    "WITH made AS ("
+    "  INSERT INTO tracker.task (bucket, " TRACKER_TASK_COLUMNS("") ")"
+    "  SELECT $1::int, v.namespace, v.id, v.status, v.attempts, v.max_attempts, v.priority, v.fence,"
+    "         v.create_us, v.update_us, v.available_us, v.worker, v.lock, v.lock_us,"
+    "         v.lock_expire_us, v.lease_us, v.data::json, v.errors::json"
+    "  FROM unnest($2::text[], $3::text[], $4::smallint[], $5::int[], $6::int[], $7::int[],"
+    "              $8::bigint[], $9::bigint[], $10::bigint[], $11::bigint[], $12::text[],"
+    "              $13::text[], $14::bigint[], $15::bigint[], $16::bigint[], $17::text[],"
+    "              $18::text[])"
+    "    AS v(" TRACKER_TASK_COLUMNS("") ")"
+    "  ON CONFLICT DO NOTHING RETURNING 1)"
+    " SELECT count(*) FROM made"};
+
+const Statement kDelete = {
+    "delete",
+    "DELETE FROM tracker.task t USING unnest($2::text[], $3::text[]) AS k(namespace, id)"
+    " WHERE t.bucket = $1::int AND t.namespace = k.namespace AND t.id = k.id"};
+
+const Statement kAddCounts = {"add_counts", TRACKER_ADD_COUNTS("$2", "$3", "$4")};
+
+// Two folders take different rows; a reader sees either the rows or their sum, never both, as one
+// statement has one snapshot.
+const Statement kFoldCounts = {
+    "fold_counts",
+    "WITH doomed AS MATERIALIZED ("
+    "  SELECT ctid FROM tracker.task_count WHERE bucket = $1::int LIMIT $2::int"
+    "  FOR UPDATE SKIP LOCKED),"
+    " gone AS ("
+    "  DELETE FROM tracker.task_count c USING doomed d"
+    "  WHERE c.bucket = $1::int AND c.ctid = d.ctid RETURNING c.namespace, c.status, c.n)"
+    " INSERT INTO tracker.task_count (bucket, namespace, status, n)"
+    " SELECT $1::int, namespace, status, sum(n) FROM gone"
+    " GROUP BY namespace, status HAVING sum(n) <> 0"};
+
+const Statement kExcessCounts = {
+    "excess_counts",
+    "SELECT count(*) - count(DISTINCT (namespace, status)) FROM tracker.task_count"
+    " WHERE bucket = $1::int"};
+
+const Statement kCount = {
+    "count",
+    "SELECT namespace, status, sum(n)::bigint FROM tracker.task_count"
+    " WHERE $1::text = '' OR namespace = $1::text"
+    " GROUP BY namespace, status HAVING sum(n) <> 0 ORDER BY namespace, status"};
+
+const Statement kGet = {"get", "SELECT " TRACKER_NOW_US ", " TRACKER_TASK_COLUMNS(
+                                   "") " FROM tracker.task"
+                                       " WHERE bucket = $1::int AND namespace = $2 AND id = $3"};
+
+// now() here, since an index cannot be searched by a volatile function; the transaction has just
+// begun.
+const Statement kExpired = {
+    "expired",
+    "SELECT namespace, id FROM tracker.task WHERE status = 10 AND bucket = $1::int"
+    " AND lock_expire_us <= (extract(epoch FROM now()) * 1000000)::bigint + $3::bigint"
+    " ORDER BY lock_expire_us LIMIT $2::int"};
+
+const Statement kPing = {
+    "ping", "SELECT pg_is_in_recovery() OR current_setting('transaction_read_only')::bool"};
+
+std::vector<std::string> KeyValues(int bucket, const std::vector<TaskKey>& keys) {
+  ArrayLiteral namespaces, ids;
+  for (const TaskKey& key : keys) {
+    namespaces.AddText(key.name_space);
+    ids.AddText(key.id);
+  }
+  return {absl::StrCat(bucket), namespaces.Take(), ids.Take()};
+}
+
+std::vector<std::string> CountValues(int bucket, const Batch::CountDeltas& deltas) {
+  ArrayLiteral namespaces, statuses, numbers;
+  for (const auto& [key, delta] : deltas) {
+    namespaces.AddText(key.first);
+    statuses.Add(static_cast<int64_t>(key.second));
+    numbers.Add(delta);
+  }
+  return {absl::StrCat(bucket), namespaces.Take(), statuses.Take(), numbers.Take()};
+}
+
+namespace {
+
+void AddDocument(ArrayLiteral& array, const std::string& json) {
+  if (json.empty()) {
+    array.AddNull();
+  } else {
+    array.AddText(json);
+  }
+}
+
+std::string ErrorsDocument(const Task& task) {
+  return task.errors.empty() ? "" : EncodeErrors(task.errors);
+}
+
+int64_t Micros(absl::Time time) { return absl::ToUnixMicros(time); }
+
+}  // namespace
+
+std::vector<std::string> UpdateValues(int bucket, const std::vector<const Batch::Row*>& rows,
+                                      const Batch::CountDeltas& deltas) {
+  // In the order of kUpdate's parameters from $2 on.
+  ArrayLiteral columns[16];
+  for (const Batch::Row* row : rows) {
+    const Task& task = *row->after;
+    const bool set_data = task.data != row->before->data;
+    const bool set_errors = task.errors != row->before->errors;
+    columns[0].AddText(task.key.name_space);
+    columns[1].AddText(task.key.id);
+    columns[2].Add(static_cast<int64_t>(task.status));
+    columns[3].Add(task.attempts);
+    columns[4].Add(task.fence);
+    columns[5].Add(Micros(task.update_time));
+    columns[6].Add(Micros(task.available_time));
+    columns[7].AddText(task.worker);
+    columns[8].AddText(task.lock);
+    columns[9].Add(Micros(task.lock_time));
+    columns[10].Add(Micros(task.lock_expire_time));
+    columns[11].Add(absl::ToInt64Microseconds(task.lease));
+    columns[12].AddBool(set_data);
+    AddDocument(columns[13], set_data ? task.data : "");
+    columns[14].AddBool(set_errors);
+    AddDocument(columns[15], set_errors ? ErrorsDocument(task) : "");
+  }
+  std::vector<std::string> values = {absl::StrCat(bucket)};
+  for (ArrayLiteral& column : columns) values.push_back(column.Take());
+  const std::vector<std::string> counts = CountValues(bucket, deltas);
+  values.insert(values.end(), counts.begin() + 1, counts.end());
+  return values;
+}
+
+std::vector<std::string> InsertValues(int bucket, const std::vector<const Batch::Row*>& rows) {
+  // In the order of TRACKER_TASK_COLUMNS.
+  ArrayLiteral columns[17];
+  for (const Batch::Row* row : rows) {
+    const Task& task = *row->after;
+    columns[0].AddText(task.key.name_space);
+    columns[1].AddText(task.key.id);
+    columns[2].Add(static_cast<int64_t>(task.status));
+    columns[3].Add(task.attempts);
+    columns[4].Add(task.max_attempts);
+    columns[5].Add(task.priority);
+    columns[6].Add(task.fence);
+    columns[7].Add(Micros(task.create_time));
+    columns[8].Add(Micros(task.update_time));
+    columns[9].Add(Micros(task.available_time));
+    columns[10].AddText(task.worker);
+    columns[11].AddText(task.lock);
+    columns[12].Add(Micros(task.lock_time));
+    columns[13].Add(Micros(task.lock_expire_time));
+    columns[14].Add(absl::ToInt64Microseconds(task.lease));
+    AddDocument(columns[15], task.data);
+    AddDocument(columns[16], ErrorsDocument(task));
+  }
+  std::vector<std::string> values = {absl::StrCat(bucket)};
+  for (ArrayLiteral& column : columns) values.push_back(column.Take());
+  return values;
+}
+
+absl::StatusOr<Task> TaskFrom(const Rows& rows, int row, int first) {
+  int column = first;
+  const auto text = [&] { return std::string(rows.Text(row, column++)); };
+  const auto integer = [&] { return rows.Int(row, column++); };
+  const auto time = [&] { return absl::FromUnixMicros(integer()); };
+  Task task;
+  task.key.name_space = text();
+  task.key.id = text();
+  const auto status = domain::StatusFromCode(integer());
+  if (!status) {
+    return absl::DataLossError(
+        absl::StrCat("task ", task.key.name_space, "/", task.key.id, " has an unknown status"));
+  }
+  task.status = *status;
+  task.attempts = static_cast<int>(integer());
+  task.max_attempts = static_cast<int>(integer());
+  task.priority = static_cast<int>(integer());
+  task.fence = integer();
+  task.create_time = time();
+  task.update_time = time();
+  task.available_time = time();
+  task.worker = text();
+  task.lock = text();
+  task.lock_time = time();
+  task.lock_expire_time = time();
+  task.lease = absl::Microseconds(integer());
+  task.data = text();
+  absl::StatusOr<std::vector<domain::TaskError>> errors = DecodeErrors(text());
+  if (!errors.ok()) return errors.status();
+  task.errors = *std::move(errors);
+  return task;
+}
+
+}  // namespace tracker::store::postgres

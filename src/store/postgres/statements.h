@@ -1,0 +1,60 @@
+// Every SQL statement that this store sends but those of migrations and of List (list.cc), in plain
+// sight, and what turns tasks into their values and rows into tasks.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "absl/status/statusor.h"
+#include "src/domain/task.h"
+#include "src/store/batch.h"
+#include "src/store/postgres/connection.h"
+
+namespace tracker::store::postgres {
+
+// The columns of a task, in the order that TaskFrom reads. `TASK_COLUMNS("t.")` qualifies them.
+#define TRACKER_TASK_COLUMNS(t)                                                            \
+  t "namespace, " t "id, " t "status, " t "attempts, " t "max_attempts, " t "priority, " t \
+    "fence, " t "create_us, " t "update_us, " t "available_us, " t "worker, " t "lock, " t \
+    "lock_us, " t "lock_expire_us, " t "lease_us, " t "data, " t "errors"
+
+// The database's clock in microseconds. Not now(): that stands still from the transaction's begin,
+// before the locks were had.
+#define TRACKER_NOW_US "(extract(epoch FROM clock_timestamp()) * 1000000)::bigint"
+
+// $1 bucket, $2 namespaces, $3 ids. Locks the tasks in key order; the last row's first column is a
+// time at which all were held.
+extern const Statement kLock;
+// The same, without those that somebody else holds.
+extern const Statement kLockUnheld;
+// Which of the tasks exist. Locks nothing.
+extern const Statement kExisting;
+// Changes tasks that are locked, and adds to the counters. Values from UpdateValues.
+extern const Statement kUpdate;
+// Makes tasks, and answers how many of them were new.
+extern const Statement kInsert;
+// Removes tasks that are locked. $1 bucket, $2 namespaces, $3 ids.
+extern const Statement kDelete;
+// Adds to the counters. $1 bucket, $2 namespaces, $3 statuses, $4 deltas.
+extern const Statement kAddCounts;
+// Replaces up to $2 of a bucket's counter rows by their sums.
+extern const Statement kFoldCounts;
+// How many counter rows of a bucket are more than there must be.
+extern const Statement kExcessCounts;
+extern const Statement kCount;
+extern const Statement kGet;
+// $1 bucket, $2 limit, $3 what to add to the clock, in microseconds.
+extern const Statement kExpired;
+extern const Statement kPing;
+
+std::vector<std::string> KeyValues(int bucket, const std::vector<domain::TaskKey>& keys);
+std::vector<std::string> UpdateValues(int bucket, const std::vector<const Batch::Row*>& rows,
+                                      const Batch::CountDeltas& deltas);
+std::vector<std::string> InsertValues(int bucket, const std::vector<const Batch::Row*>& rows);
+std::vector<std::string> CountValues(int bucket, const Batch::CountDeltas& deltas);
+
+// The task in a row whose columns from `first` on are TRACKER_TASK_COLUMNS. DataLoss for what
+// Tracker did not write.
+absl::StatusOr<domain::Task> TaskFrom(const Rows& rows, int row, int first);
+
+}  // namespace tracker::store::postgres

@@ -1,0 +1,230 @@
+#include "src/store/postgres/writer.h"
+
+#include <xxhash.h>
+
+#include <algorithm>
+#include <map>
+#include <utility>
+
+#include "absl/random/random.h"
+#include "absl/strings/str_cat.h"
+#include "absl/time/clock.h"
+#include "src/store/postgres/statements.h"
+
+namespace tracker::store::postgres {
+namespace {
+
+using domain::Command;
+using domain::Outcome;
+using domain::Reason;
+using domain::Task;
+using domain::TaskKey;
+
+// Serialization failures and races of two inserts end quickly or not at all.
+constexpr int kMaxConflicts = 20;
+// A connection that was idle may be long dead, and a new one may meet a server that is just
+// starting; more is for the caller to try.
+constexpr int kMaxLosses = 3;
+constexpr absl::Duration kHeldFor = absl::Seconds(5);
+constexpr size_t kMaxHeld = 1000;
+
+void SleepJittered(absl::Duration longest) {
+  thread_local absl::BitGen random;
+  absl::SleepFor(longest * absl::Uniform(random, 0.0, 1.0));
+}
+
+std::vector<Outcome> AllRefused(size_t count, Reason reason, const std::string& message) {
+  return std::vector<Outcome>(count, Outcome{.reason = reason, .message = message});
+}
+
+// Two transactions inserted the same key; run again, and find the row.
+absl::Status InsertRace() { return absl::AbortedError("another transaction inserted the row"); }
+
+}  // namespace
+
+int BucketOf(const std::string& id, int buckets) {
+  if (buckets <= 1) return 0;
+  return static_cast<int>(XXH3_64bits(id.data(), id.size()) % buckets);
+}
+
+std::vector<Outcome> Writer::Apply(absl::Span<const Command* const> commands) {
+  // By bucket, and within it the rows that a stranger was seen to hold apart. Commands on one task
+  // stay together, in order.
+  std::map<std::pair<int, bool>, std::vector<size_t>> groups;
+  for (size_t i = 0; i < commands.size(); ++i) {
+    const TaskKey& key = commands[i]->key;
+    groups[{BucketOf(key.id, buckets_), IsHeld(key)}].push_back(i);
+  }
+  std::vector<Outcome> outcomes(commands.size());
+  for (const auto& [group, members] : groups) {
+    Commands part;
+    part.reserve(members.size());
+    for (const size_t i : members) part.push_back(commands[i]);
+    std::vector<Outcome> results = ApplyBucket(group.first, part, /*skip_held=*/group.second);
+    for (size_t i = 0; i < members.size(); ++i) outcomes[members[i]] = std::move(results[i]);
+  }
+  return outcomes;
+}
+
+std::vector<Outcome> Writer::ApplyBucket(int bucket, const Commands& commands, bool skip_held) {
+  Mode mode{.skip_held = skip_held};
+  int conflicts = 0;
+  int losses = 0;
+  while (true) {
+    Batch batch(commands);
+    const absl::Status status = RunOnce(bucket, batch, mode);
+    switch (status.code()) {
+      case absl::StatusCode::kOk: return batch.TakeOutcomes();
+      case absl::StatusCode::kAborted:
+        if (++conflicts >= kMaxConflicts) {
+          return AllRefused(commands.size(), Reason::kStoreUnavailable,
+                            absl::StrCat("the database refused the transaction ", conflicts,
+                                         " times: ", status.message()));
+        }
+        SleepJittered(absl::Milliseconds(conflicts));
+        break;
+      case absl::StatusCode::kResourceExhausted:
+        // Even without waiting for rows: an insert waits for a stranger's insert of the same key.
+        // Find it.
+        if (mode.skip_held) return Split(bucket, commands, status);
+        mode.skip_held = true;
+        break;
+      case absl::StatusCode::kUnknown: mode.repeated = true; [[fallthrough]];
+      case absl::StatusCode::kUnavailable:
+        if (++losses >= kMaxLosses) {
+          return AllRefused(commands.size(), Reason::kStoreUnavailable,
+                            absl::StrCat("the database cannot be reached: ", status.message()));
+        }
+        SleepJittered(absl::Milliseconds(50 * losses));
+        break;
+      case absl::StatusCode::kInvalidArgument: return Split(bucket, commands, status);
+      default:
+        return AllRefused(commands.size(), Reason::kInternal,
+                          absl::StrCat("the database refused the write: ", status.message()));
+    }
+  }
+}
+
+// Finds the command that spoils the transaction for the others: ResourceExhausted, a row that a
+// stranger holds; InvalidArgument, values that the database refuses.
+std::vector<Outcome> Writer::Split(int bucket, const Commands& commands, const absl::Status& why) {
+  const bool held = absl::IsResourceExhausted(why);
+  if (commands.size() == 1) {
+    if (!held) {
+      return AllRefused(1, Reason::kInternal,
+                        absl::StrCat("the database refused the task's values: ", why.message()));
+    }
+    RememberHeld(commands[0]->key);
+    return AllRefused(1, Reason::kStoreUnavailable, "another session holds the task's row");
+  }
+  const auto middle = commands.begin() + commands.size() / 2;
+  std::vector<Outcome> outcomes = ApplyBucket(bucket, Commands(commands.begin(), middle), held);
+  std::vector<Outcome> rest = ApplyBucket(bucket, Commands(middle, commands.end()), held);
+  std::move(rest.begin(), rest.end(), std::back_inserter(outcomes));
+  return outcomes;
+}
+
+absl::Status Writer::RunOnce(int bucket, Batch& batch, Mode mode) {
+  absl::StatusOr<ConnectionPool::Lease> lease = pool_->Acquire();
+  if (!lease.ok()) return lease.status();
+  Connection& connection = **lease;
+  if (absl::Status begun = connection.Begin(); !begun.ok()) return begun;
+  absl::Time now;
+  if (absl::Status loaded = LoadRows(connection, bucket, batch, mode, &now); !loaded.ok()) {
+    return loaded;
+  }
+  batch.Run(now);
+  if (mode.repeated) batch.ForgiveRepeatedDeletes();
+  if (absl::Status written = WriteRows(connection, bucket, batch); !written.ok()) return written;
+  // Also when nothing changed: a refusal and a repeated answer rest on what others have committed,
+  // which the locks have shown.
+  return connection.Commit();
+}
+
+absl::Status Writer::LoadRows(Connection& connection, int bucket, Batch& batch, Mode mode,
+                              absl::Time* now) {
+  absl::StatusOr<Rows> rows =
+      connection.Execute(mode.skip_held ? kLockUnheld : kLock, KeyValues(bucket, batch.keys()));
+  if (!rows.ok()) return rows.status();
+  std::vector<TaskKey> found;
+  for (int row = 0; row < rows->size(); ++row) {
+    *now = absl::FromUnixMicros(rows->Int(row, 0));
+    if (rows->IsNull(row, 1)) continue;
+    absl::StatusOr<Task> task = TaskFrom(*rows, row, 1);
+    TaskKey key{std::string(rows->Text(row, 1)), std::string(rows->Text(row, 2))};
+    if (mode.skip_held) found.push_back(key);
+    if (task.ok()) {
+      batch.Load(*std::move(task));
+    } else {
+      batch.Exclude(key, Reason::kInternal, std::string(task.status().message()));
+    }
+  }
+  if (clock_offset_) *now += clock_offset_();
+  return mode.skip_held ? ExcludeHeld(connection, bucket, batch, found) : absl::OkStatus();
+}
+
+// Of the rows that could not be locked at once, those that exist are held by somebody else.
+absl::Status Writer::ExcludeHeld(Connection& connection, int bucket, Batch& batch,
+                                 const std::vector<TaskKey>& found) {
+  std::vector<TaskKey> missing;
+  std::set_difference(batch.keys().begin(), batch.keys().end(), found.begin(), found.end(),
+                      std::back_inserter(missing));
+  if (missing.empty()) return absl::OkStatus();
+  absl::StatusOr<Rows> rows = connection.Execute(kExisting, KeyValues(bucket, missing));
+  if (!rows.ok()) return rows.status();
+  for (int row = 0; row < rows->size(); ++row) {
+    const TaskKey key{std::string(rows->Text(row, 0)), std::string(rows->Text(row, 1))};
+    RememberHeld(key);
+    batch.Exclude(key, Reason::kStoreUnavailable, "another session holds the task's row");
+  }
+  return absl::OkStatus();
+}
+
+absl::Status Writer::WriteRows(Connection& connection, int bucket, const Batch& batch) {
+  std::vector<const Batch::Row*> inserts, updates;
+  std::vector<TaskKey> deletes;
+  for (size_t i = 0; i < batch.rows().size(); ++i) {
+    const Batch::Row& row = batch.rows()[i];
+    if (!row.changed) continue;
+    if (!row.before) {
+      inserts.push_back(&row);
+    } else if (!row.after) {
+      deletes.push_back(batch.keys()[i]);
+    } else {
+      updates.push_back(&row);
+    }
+  }
+  if (!inserts.empty()) {
+    absl::StatusOr<Rows> made = connection.Execute(kInsert, InsertValues(bucket, inserts));
+    if (!made.ok()) return made.status();
+    if (made->Int(0, 0) != static_cast<int64_t>(inserts.size())) return InsertRace();
+  }
+  if (!deletes.empty()) {
+    absl::StatusOr<Rows> gone = connection.Execute(kDelete, KeyValues(bucket, deletes));
+    if (!gone.ok()) return gone.status();
+  }
+  const Batch::CountDeltas deltas = batch.Deltas();
+  if (!updates.empty()) {
+    return connection.Execute(kUpdate, UpdateValues(bucket, updates, deltas)).status();
+  }
+  if (deltas.empty()) return absl::OkStatus();
+  return connection.Execute(kAddCounts, CountValues(bucket, deltas)).status();
+}
+
+bool Writer::IsHeld(const TaskKey& key) {
+  absl::MutexLock lock(&mutex_);
+  if (held_.empty()) return false;
+  const auto held = held_.find(key);
+  if (held == held_.end()) return false;
+  if (absl::Now() < held->second) return true;
+  held_.erase(held);
+  return false;
+}
+
+void Writer::RememberHeld(const TaskKey& key) {
+  absl::MutexLock lock(&mutex_);
+  if (held_.size() >= kMaxHeld) held_.clear();
+  held_[key] = absl::Now() + kHeldFor;
+}
+
+}  // namespace tracker::store::postgres
