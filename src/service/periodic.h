@@ -1,0 +1,41 @@
+// A thread that does a bounded step again and again. Thread-safe.
+#pragma once
+
+#include <functional>
+#include <thread>
+
+#include "absl/base/thread_annotations.h"
+#include "absl/synchronization/mutex.h"
+#include "absl/time/time.h"
+
+namespace tracker::service {
+
+class Periodic {
+ public:
+  // Calls `step` at once, and then again: without a wait when it says that there is more to do,
+  // else after the interval, made up to a fifth shorter or longer at random so that replicas do not
+  // march in step.
+  Periodic(absl::Duration interval, std::function<bool()> step);
+  // Stops as Stop does.
+  ~Periodic();
+  Periodic(const Periodic&) = delete;
+  Periodic& operator=(const Periodic&) = delete;
+
+  // Ends a wait, if there is one.
+  void Nudge();
+  // Lets the running step end, and ends the thread. Repeatable.
+  void Stop();
+
+ private:
+  void Run();
+  bool Woken() const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) { return stopping_ || nudged_; }
+
+  const absl::Duration interval_;
+  const std::function<bool()> step_;
+  absl::Mutex mutex_;
+  bool stopping_ ABSL_GUARDED_BY(mutex_) = false;
+  bool nudged_ ABSL_GUARDED_BY(mutex_) = false;
+  std::thread thread_;
+};
+
+}  // namespace tracker::service
