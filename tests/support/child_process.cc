@@ -3,6 +3,7 @@
 #include <fcntl.h>
 #include <grp.h>
 #include <signal.h>
+#include <sys/prctl.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -35,6 +36,7 @@ namespace {
     _exit(126);
   }
   if (chdir(options.working_folder.c_str()) != 0) _exit(126);
+  if (options.die_with_parent) prctl(PR_SET_PDEATHSIG, SIGKILL);
   execv(argv[0], argv);
   _exit(127);
 }

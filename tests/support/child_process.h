@@ -20,6 +20,8 @@ struct ChildOptions {
   // Whom it runs as; 0: as this process.
   uid_t uid = 0;
   gid_t gid = 0;
+  // Killed when the thread that started it ends, however it ends.
+  bool die_with_parent = false;
 };
 
 // Runs argv[0] (a path) in a session of its own, with no other open files than those named. The

@@ -1,0 +1,305 @@
+#include "tests/bench/load.h"
+
+#include <grpcpp/grpcpp.h>
+
+#include <algorithm>
+#include <atomic>
+#include <memory>
+#include <mutex>
+#include <thread>
+#include <vector>
+
+#include "absl/strings/str_cat.h"
+#include "absl/synchronization/mutex.h"
+#include "absl/time/clock.h"
+#include "src/base/token.h"
+#include "tracker/v1/tracker.grpc.pb.h"
+
+namespace tracker::bench {
+namespace {
+
+using v1::TrackerService;
+
+// Enough connections that none is the bottleneck, few enough that calls share packets.
+constexpr int kChannels = 4;
+
+std::unique_ptr<TrackerService::Stub> MakeStub(const std::string& address, int number) {
+  grpc::ChannelArguments arguments;
+  // Different arguments: else all channels would share one connection.
+  arguments.SetInt("tracker.bench.channel", number);
+  return TrackerService::NewStub(
+      grpc::CreateCustomChannel(address, grpc::InsecureChannelCredentials(), arguments));
+}
+
+absl::Status FromGrpc(const grpc::Status& status) {
+  return absl::Status(static_cast<absl::StatusCode>(status.error_code()), status.error_message());
+}
+
+// What all callers of a run share.
+struct Run {
+  explicit Run(const LoadOptions& options)
+      : options(options),
+        measure_from(absl::Now() + options.warm_up),
+        end(measure_from + options.duration) {}
+
+  const LoadOptions& options;
+  const absl::Time measure_from;
+  const absl::Time end;
+  std::atomic<int64_t> next{1};
+  std::atomic<int64_t> cycles{0};
+  std::atomic<int64_t> measured{0};
+  absl::Mutex mutex;
+  std::vector<absl::Duration> latencies;
+  absl::Status error;
+  int running = 0;
+
+  void Finished(absl::Time began, int64_t tasks) {
+    const absl::Time now = absl::Now();
+    cycles += tasks;
+    if (now < measure_from || now >= end) return;
+    measured += tasks;
+    absl::MutexLock lock(&mutex);
+    latencies.push_back(now - began);
+  }
+  void Failed(const absl::Status& status) {
+    absl::MutexLock lock(&mutex);
+    if (error.ok()) error = status;
+  }
+  bool Over() {
+    if (absl::Now() >= end) return true;
+    absl::MutexLock lock(&mutex);
+    return !error.ok();
+  }
+  // The first of `count` tasks that nobody else takes in this run; 0: they are used up.
+  int64_t Take(int64_t count) {
+    const int64_t first = next.fetch_add(count);
+    if (first + count - 1 <= options.tasks) return first;
+    Failed(absl::ResourceExhaustedError("the tasks are used up; use more with --tasks"));
+    return 0;
+  }
+};
+
+void FillStart(const LoadOptions& options, int64_t number, v1::StartRequest* request) {
+  request->set_namespace_(options.name_space);
+  request->set_id(absl::StrCat("task-", number));
+  request->set_worker("bench");
+  request->set_lock(NewLockToken());
+}
+
+// One caller of unary calls without a thread of its own: each answer sends the next call.
+class UnaryCaller {
+ public:
+  UnaryCaller(Run* run, TrackerService::Stub* stub) : run_(run), stub_(stub) {}
+
+  void Begin() {
+    const int64_t number = run_->Over() ? 0 : run_->Take(1);
+    if (number == 0) return End();
+    began_ = absl::Now();
+    start_.Clear();
+    FillStart(run_->options, number, &start_);
+    context_ = std::make_unique<grpc::ClientContext>();
+    stub_->async()->Start(context_.get(), &start_, &start_response_,
+                          [this](grpc::Status status) { Started(status); });
+  }
+
+ private:
+  void Started(const grpc::Status& status) {
+    if (!status.ok()) return Fail(status);
+    succeed_.Clear();
+    succeed_.set_namespace_(start_.namespace_());
+    succeed_.set_id(start_.id());
+    succeed_.set_lock(start_response_.task().lock());
+    context_ = std::make_unique<grpc::ClientContext>();
+    stub_->async()->Succeed(context_.get(), &succeed_, &succeed_response_,
+                            [this](grpc::Status status) { Succeeded(status); });
+  }
+  void Succeeded(const grpc::Status& status) {
+    if (!status.ok()) return Fail(status);
+    run_->Finished(began_, 1);
+    Begin();
+  }
+  void Fail(const grpc::Status& status) {
+    run_->Failed(FromGrpc(status));
+    End();
+  }
+  void End() {
+    absl::MutexLock lock(&run_->mutex);
+    --run_->running;
+  }
+
+  Run* const run_;
+  TrackerService::Stub* const stub_;
+  absl::Time began_;
+  std::unique_ptr<grpc::ClientContext> context_;
+  v1::StartRequest start_;
+  v1::StartResponse start_response_;
+  v1::SucceedRequest succeed_;
+  v1::SucceedResponse succeed_response_;
+};
+
+// A caller with a thread of its own, which waits for each answer: what a simple worker does.
+void RunBlockingCaller(Run& run, TrackerService::Stub& stub) {
+  while (!run.Over()) {
+    const int64_t number = run.Take(1);
+    if (number == 0) return;
+    const absl::Time began = absl::Now();
+    v1::StartRequest start;
+    FillStart(run.options, number, &start);
+    v1::StartResponse started;
+    grpc::ClientContext start_context;
+    if (grpc::Status status = stub.Start(&start_context, start, &started); !status.ok()) {
+      return run.Failed(FromGrpc(status));
+    }
+    v1::SucceedRequest succeed;
+    succeed.set_namespace_(start.namespace_());
+    succeed.set_id(start.id());
+    succeed.set_lock(started.task().lock());
+    v1::SucceedResponse succeeded;
+    grpc::ClientContext succeed_context;
+    if (grpc::Status status = stub.Succeed(&succeed_context, succeed, &succeeded); !status.ok()) {
+      return run.Failed(FromGrpc(status));
+    }
+    run.Finished(began, 1);
+  }
+}
+
+absl::StatusOr<v1::BatchResponse> SendBatch(TrackerService::Stub& stub,
+                                            const v1::BatchRequest& request) {
+  v1::BatchResponse response;
+  grpc::ClientContext context;
+  if (grpc::Status status = stub.Batch(&context, request, &response); !status.ok()) {
+    return FromGrpc(status);
+  }
+  for (const v1::OperationResult& result : response.results()) {
+    if (result.has_error()) {
+      return absl::Status(static_cast<absl::StatusCode>(result.error().code()),
+                          result.error().message());
+    }
+  }
+  return response;
+}
+
+void RunBatchCaller(Run& run, TrackerService::Stub& stub) {
+  const int batch = run.options.batch;
+  while (!run.Over()) {
+    const int64_t first = run.Take(batch);
+    if (first == 0) return;
+    const absl::Time began = absl::Now();
+    v1::BatchRequest starts;
+    for (int i = 0; i < batch; ++i) {
+      FillStart(run.options, first + i, starts.add_operations()->mutable_start());
+    }
+    absl::StatusOr<v1::BatchResponse> started = SendBatch(stub, starts);
+    if (!started.ok()) return run.Failed(started.status());
+    v1::BatchRequest succeeds;
+    for (const v1::OperationResult& result : started->results()) {
+      v1::SucceedRequest* succeed = succeeds.add_operations()->mutable_succeed();
+      succeed->set_namespace_(result.task().namespace_());
+      succeed->set_id(result.task().id());
+      succeed->set_lock(result.task().lock());
+    }
+    absl::StatusOr<v1::BatchResponse> succeeded = SendBatch(stub, succeeds);
+    if (!succeeded.ok()) return run.Failed(succeeded.status());
+    run.Finished(began, batch);
+  }
+}
+
+void RunThreads(Run& run, const std::vector<std::unique_ptr<TrackerService::Stub>>& stubs,
+                void (*caller)(Run&, TrackerService::Stub&)) {
+  std::vector<std::thread> threads;
+  for (int i = 0; i < run.options.callers; ++i) {
+    threads.emplace_back([&, i] { caller(run, *stubs[i % stubs.size()]); });
+  }
+  for (std::thread& thread : threads) thread.join();
+}
+
+void RunUnaryCallers(Run& run, const std::vector<std::unique_ptr<TrackerService::Stub>>& stubs) {
+  std::vector<std::unique_ptr<UnaryCaller>> callers;
+  run.running = run.options.callers;
+  for (int i = 0; i < run.options.callers; ++i) {
+    callers.push_back(std::make_unique<UnaryCaller>(&run, stubs[i % stubs.size()].get()));
+  }
+  for (auto& caller : callers) caller->Begin();
+  absl::MutexLock lock(&run.mutex);
+  run.mutex.Await(absl::Condition(
+      +[](int* running) { return *running == 0; }, &run.running));
+}
+
+absl::Duration Percentile(std::vector<absl::Duration>& sorted, double share) {
+  if (sorted.empty()) return absl::ZeroDuration();
+  return sorted[static_cast<size_t>(share * static_cast<double>(sorted.size() - 1))];
+}
+
+}  // namespace
+
+absl::StatusOr<double> CreateTasks(const LoadOptions& options) {
+  constexpr int kThreads = 4;
+  constexpr int64_t kBatch = 1000;
+  std::atomic<int64_t> next{1};
+  absl::Mutex mutex;
+  absl::Status error;
+  const absl::Time began = absl::Now();
+  std::vector<std::thread> threads;
+  for (int i = 0; i < kThreads; ++i) {
+    threads.emplace_back([&, i] {
+      auto stub = MakeStub(options.address, i);
+      while (true) {
+        const int64_t first = next.fetch_add(kBatch);
+        if (first > options.tasks) return;
+        v1::BatchRequest request;
+        for (int64_t n = first; n < first + kBatch && n <= options.tasks; ++n) {
+          v1::CreateRequest* create = request.add_operations()->mutable_create();
+          create->set_namespace_(options.name_space);
+          create->set_id(absl::StrCat("task-", n));
+        }
+        if (auto created = SendBatch(*stub, request); !created.ok()) {
+          absl::MutexLock lock(&mutex);
+          error = created.status();
+          return;
+        }
+      }
+    });
+  }
+  for (std::thread& thread : threads) thread.join();
+  if (!error.ok()) return error;
+  return static_cast<double>(options.tasks) / absl::ToDoubleSeconds(absl::Now() - began);
+}
+
+absl::StatusOr<LoadResult> RunLoad(const LoadOptions& options) {
+  std::vector<std::unique_ptr<TrackerService::Stub>> stubs;
+  for (int i = 0; i < std::min(kChannels, options.callers); ++i) {
+    stubs.push_back(MakeStub(options.address, i));
+  }
+  Run run(options);
+  if (options.batch > 1) {
+    RunThreads(run, stubs, RunBatchCaller);
+  } else if (options.callers == 1) {
+    RunThreads(run, stubs, RunBlockingCaller);
+  } else {
+    RunUnaryCallers(run, stubs);
+  }
+  if (!run.error.ok()) return run.error;
+  std::sort(run.latencies.begin(), run.latencies.end());
+  return LoadResult{.cycles_per_second =
+                        static_cast<double>(run.measured) / absl::ToDoubleSeconds(options.duration),
+                    .median = Percentile(run.latencies, 0.5),
+                    .p99 = Percentile(run.latencies, 0.99),
+                    .cycles = run.cycles};
+}
+
+absl::StatusOr<int64_t> CountSucceeded(const LoadOptions& options) {
+  auto stub = MakeStub(options.address, 0);
+  v1::CountRequest request;
+  request.set_namespace_(options.name_space);
+  v1::CountResponse response;
+  grpc::ClientContext context;
+  if (grpc::Status status = stub->Count(&context, request, &response); !status.ok()) {
+    return FromGrpc(status);
+  }
+  for (const v1::StatusCount& count : response.counts()) {
+    if (count.status() == v1::STATUS_SUCCEEDED) return count.count();
+  }
+  return 0;
+}
+
+}  // namespace tracker::bench

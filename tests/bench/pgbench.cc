@@ -1,0 +1,99 @@
+#include "tests/bench/pgbench.h"
+
+#include <cstdio>
+#include <filesystem>
+#include <fstream>
+#include <regex>
+#include <sstream>
+
+#include "absl/strings/numbers.h"
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_format.h"
+#include "tests/support/child_process.h"
+
+namespace tracker::bench {
+namespace {
+
+constexpr char kTable[] = R"(
+CREATE TABLE status_table (
+  namespace text NOT NULL, id text NOT NULL, status smallint NOT NULL, attempts integer NOT NULL,
+  max_attempts integer NOT NULL, priority integer NOT NULL, fence bigint NOT NULL,
+  create_us bigint NOT NULL, update_us bigint NOT NULL, available_us bigint NOT NULL,
+  worker text NOT NULL, lock text NOT NULL, lock_us bigint NOT NULL, lock_expire_us bigint NOT NULL,
+  data json, errors json, PRIMARY KEY (namespace, id)) WITH (fillfactor = 80);
+INSERT INTO status_table
+SELECT 'bench', 'task-' || i, 0, 0, 3, 0, 0, 0, 0, 0, '', '', 0, 0, NULL, NULL
+FROM generate_series(1, %d) AS i;
+VACUUM ANALYZE status_table;
+)";
+
+// What a careful hand-rolled worker does: take the task if nobody holds it, finish it if the lock
+// is still its own.
+constexpr char kScript[] = R"(
+\set i random(1, %d)
+\set lock random(1, 1000000000)
+UPDATE status_table SET status = 10, attempts = attempts + 1, fence = fence + 1, worker = 'bench', lock = :lock, lock_us = (extract(epoch FROM now()) * 1000000)::bigint, lock_expire_us = (extract(epoch FROM now()) * 1000000)::bigint + 900000000, update_us = (extract(epoch FROM now()) * 1000000)::bigint WHERE namespace = 'bench' AND id = 'task-' || :i AND (status <> 10 OR lock_expire_us < (extract(epoch FROM now()) * 1000000)::bigint);
+UPDATE status_table SET status = 40, lock_expire_us = 0, update_us = (extract(epoch FROM now()) * 1000000)::bigint WHERE namespace = 'bench' AND id = 'task-' || :i AND status = 10 AND lock = :lock::text;
+)";
+
+struct Folder {
+  Folder() {
+    std::string name = (std::filesystem::temp_directory_path() / "tracker-pgbench-XXXXXX").string();
+    if (mkdtemp(name.data()) != nullptr) path = name;
+  }
+  ~Folder() {
+    std::error_code ignored;
+    std::filesystem::remove_all(path, ignored);
+  }
+  std::string path;
+};
+
+absl::StatusOr<std::string> RunProgram(const std::vector<std::string>& argv, const Folder& folder) {
+  const std::string output = folder.path + "/output";
+  absl::StatusOr<pid_t> pid = testing::StartChild(
+      argv, {.output_file = output, .working_folder = folder.path, .die_with_parent = true});
+  if (!pid.ok()) return pid.status();
+  int exit_status = 0;
+  testing::WaitForChild(*pid, absl::Minutes(10), &exit_status);
+  std::stringstream text;
+  text << std::ifstream(output).rdbuf();
+  if (exit_status != 0) return absl::InternalError(absl::StrCat(argv[0], ": ", text.str()));
+  return text.str();
+}
+
+}  // namespace
+
+absl::Status PreparePgbench(const testing::PostgresCluster& cluster, const std::string& database,
+                            int rows) {
+  const Folder folder;
+  const std::string file = folder.path + "/table.sql";
+  std::ofstream(file) << absl::StrFormat(kTable, rows);
+  return RunProgram({cluster.program_folder() + "/psql", "-q", "-v", "ON_ERROR_STOP=1", "-f", file,
+                     cluster.Url(database)},
+                    folder)
+      .status();
+}
+
+absl::StatusOr<PgbenchRun> RunPgbench(const testing::PostgresCluster& cluster,
+                                      const std::string& database, int rows, int clients,
+                                      absl::Duration duration) {
+  const Folder folder;
+  const std::string script = folder.path + "/cycle.sql";
+  std::ofstream(script) << absl::StrFormat(kScript, rows);
+  const int threads = clients > 1 ? 2 : 1;
+  absl::StatusOr<std::string> output =
+      RunProgram({cluster.program_folder() + "/pgbench", "-n", "-M", "prepared", "-f", script, "-c",
+                  absl::StrCat(clients), "-j", absl::StrCat(threads), "-T",
+                  absl::StrCat(absl::ToInt64Seconds(duration)), cluster.Url(database)},
+                 folder);
+  if (!output.ok()) return output.status();
+  std::smatch match;
+  PgbenchRun run{.clients = clients};
+  if (!std::regex_search(*output, match, std::regex("tps = ([0-9.]+) \\(without")) ||
+      !absl::SimpleAtod(match[1].str(), &run.cycles_per_second)) {
+    return absl::InternalError(absl::StrCat("pgbench printed no rate: ", *output));
+  }
+  return run;
+}
+
+}  // namespace tracker::bench
