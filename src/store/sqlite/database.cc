@@ -1,0 +1,178 @@
+#include "src/store/sqlite/database.h"
+
+#include <vector>
+
+#include "absl/strings/str_cat.h"
+
+namespace tracker::store::sqlite {
+namespace {
+
+// How long a statement waits for another process's transaction, which is a commit of a lane; longer
+// than any of these, and shorter than a caller's patience.
+constexpr int kBusyTimeoutMs = 5000;
+
+absl::Status ToStatus(int code, sqlite3* handle) {
+  const std::string message =
+      absl::StrCat("SQLite: ", handle != nullptr ? sqlite3_errmsg(handle) : sqlite3_errstr(code));
+  switch (code & 0xFF) {
+    case SQLITE_TOOBIG:
+    case SQLITE_CONSTRAINT:
+    case SQLITE_MISMATCH: return absl::InvalidArgumentError(message);
+    case SQLITE_NOTADB:
+      return absl::FailedPreconditionError("it is no SQLite database; name another file");
+    default: return absl::UnavailableError(message);
+  }
+}
+
+}  // namespace
+
+Statement::~Statement() {
+  if (statement_ == nullptr) return;
+  if (cached_) {
+    sqlite3_reset(statement_);
+    sqlite3_clear_bindings(statement_);
+  } else {
+    sqlite3_finalize(statement_);
+  }
+}
+
+Statement& Statement::Bind(int64_t value) {
+  const int result = sqlite3_bind_int64(statement_, ++bound_, value);
+  if (bind_result_ == SQLITE_OK) bind_result_ = result;
+  return *this;
+}
+
+Statement& Statement::Bind(absl::string_view text) {
+  // A null pointer would bind NULL.
+  const char* bytes = text.data() != nullptr ? text.data() : "";
+  const int result =
+      sqlite3_bind_text64(statement_, ++bound_, bytes, text.size(), SQLITE_STATIC, SQLITE_UTF8);
+  if (bind_result_ == SQLITE_OK) bind_result_ = result;
+  return *this;
+}
+
+Statement& Statement::Reuse() {
+  sqlite3_reset(statement_);
+  bound_ = 0;
+  bind_result_ = SQLITE_OK;
+  return *this;
+}
+
+absl::StatusOr<bool> Statement::Step() {
+  const int result = bind_result_ == SQLITE_OK ? sqlite3_step(statement_) : bind_result_;
+  if (result == SQLITE_ROW) return true;
+  if (result == SQLITE_DONE) return false;
+  return ToStatus(result, sqlite3_db_handle(statement_));
+}
+
+absl::Status Statement::Run() {
+  while (true) {
+    absl::StatusOr<bool> row = Step();
+    if (!row.ok()) return row.status();
+    if (!*row) return absl::OkStatus();
+  }
+}
+
+std::string Statement::Text(int column) const {
+  const void* bytes = sqlite3_column_blob(statement_, column);
+  if (bytes == nullptr) return "";
+  return std::string(static_cast<const char*>(bytes), sqlite3_column_bytes(statement_, column));
+}
+
+absl::StatusOr<std::unique_ptr<Connection>> Connection::Open(const std::string& path, bool create) {
+  sqlite3* handle = nullptr;
+  // NOMUTEX: a connection belongs to one thread at a time already.
+  const int flags = SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX | (create ? SQLITE_OPEN_CREATE : 0);
+  const int result = sqlite3_open_v2(path.c_str(), &handle, flags, nullptr);
+  if (result != SQLITE_OK) {
+    const absl::Status status = ToStatus(result, handle);
+    sqlite3_close(handle);
+    return status;
+  }
+  std::unique_ptr<Connection> connection(new Connection(handle));
+  sqlite3_extended_result_codes(handle, 1);
+  sqlite3_busy_timeout(handle, kBusyTimeoutMs);
+  return connection;
+}
+
+Connection::~Connection() {
+  for (auto& [sql, statement] : statements_) sqlite3_finalize(statement);
+  sqlite3_close(handle_);
+}
+
+absl::StatusOr<sqlite3_stmt*> Connection::Compile(absl::string_view sql, unsigned flags) {
+  sqlite3_stmt* statement = nullptr;
+  const int result = sqlite3_prepare_v3(handle_, sql.data(), static_cast<int>(sql.size()), flags,
+                                        &statement, nullptr);
+  if (result != SQLITE_OK) return ToStatus(result, handle_);
+  return statement;
+}
+
+absl::StatusOr<Statement> Connection::Prepare(absl::string_view sql) {
+  const auto cached = statements_.find(sql);
+  if (cached != statements_.end()) return Statement(cached->second, /*cached=*/true);
+  absl::StatusOr<sqlite3_stmt*> statement = Compile(sql, SQLITE_PREPARE_PERSISTENT);
+  if (!statement.ok()) return statement.status();
+  statements_.emplace(std::string(sql), *statement);
+  return Statement(*statement, /*cached=*/true);
+}
+
+absl::StatusOr<Statement> Connection::PrepareOnce(absl::string_view sql) {
+  absl::StatusOr<sqlite3_stmt*> statement = Compile(sql, 0);
+  if (!statement.ok()) return statement.status();
+  return Statement(*statement, /*cached=*/false);
+}
+
+absl::Status Connection::Execute(const std::string& sql) {
+  const int result = sqlite3_exec(handle_, sql.c_str(), nullptr, nullptr, nullptr);
+  return result == SQLITE_OK ? absl::OkStatus() : ToStatus(result, handle_);
+}
+
+absl::StatusOr<std::string> Connection::QueryText(absl::string_view sql) {
+  absl::StatusOr<Statement> statement = PrepareOnce(sql);
+  if (!statement.ok()) return statement.status();
+  absl::StatusOr<bool> row = statement->Step();
+  if (!row.ok()) return row.status();
+  return *row ? statement->Text(0) : "";
+}
+
+absl::StatusOr<int64_t> Connection::QueryInt(absl::string_view sql) {
+  absl::StatusOr<Statement> statement = PrepareOnce(sql);
+  if (!statement.ok()) return statement.status();
+  absl::StatusOr<bool> row = statement->Step();
+  if (!row.ok()) return row.status();
+  return *row ? statement->Int(0) : 0;
+}
+
+absl::Status Connection::CheckInPlace() {
+  int moved = 0;
+  const int result = sqlite3_file_control(handle_, "main", SQLITE_FCNTL_HAS_MOVED, &moved);
+  if (result == SQLITE_OK && moved != 0) {
+    return absl::UnavailableError("SQLite: the database file was moved or deleted");
+  }
+  return absl::OkStatus();
+}
+
+absl::StatusOr<Transaction> Transaction::BeginImmediate(Connection& connection) {
+  absl::StatusOr<Statement> begin = connection.Prepare("BEGIN IMMEDIATE");
+  if (!begin.ok()) return begin.status();
+  if (absl::Status status = begin->Run(); !status.ok()) return status;
+  return Transaction(connection);
+}
+
+Transaction::~Transaction() {
+  // Some errors have rolled back already.
+  if (connection_ != nullptr && connection_->in_transaction()) {
+    connection_->Execute("ROLLBACK").IgnoreError();
+  }
+}
+
+absl::Status Transaction::Commit() {
+  absl::StatusOr<Statement> commit = connection_->Prepare("COMMIT");
+  if (!commit.ok()) return commit.status();
+  const absl::Status status = commit->Run();
+  if (status.ok()) connection_ = nullptr;
+  return status;
+}
+
+}  // namespace tracker::store::sqlite

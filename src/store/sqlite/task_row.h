@@ -1,0 +1,28 @@
+// A task as a row: which column is which, in one place.
+#pragma once
+
+#include <string>
+
+#include "absl/status/statusor.h"
+#include "absl/strings/string_view.h"
+#include "src/domain/task.h"
+#include "src/store/sqlite/database.h"
+
+namespace tracker::store::sqlite {
+
+// In the order that ReadTask expects, followed by the row id.
+inline constexpr absl::string_view kTaskColumns =
+    "namespace, id, status, attempts, max_attempts, priority, fence, create_us, update_us, "
+    "available_us, worker, lock, lock_us, lock_expire_us, lease_us, data, errors, rowid";
+
+// The task of the statement's current row, with its lock. DataLoss for a row that Tracker did not
+// write.
+absl::StatusOr<domain::Task> ReadTask(const Statement& row);
+int64_t ReadRowId(const Statement& row);
+
+absl::Status InsertTask(Connection& connection, const domain::Task& task);
+// Everything but the key and create_time, which never change.
+absl::Status UpdateTask(Connection& connection, int64_t row_id, const domain::Task& task);
+absl::Status DeleteTask(Connection& connection, int64_t row_id);
+
+}  // namespace tracker::store::sqlite
