@@ -1,0 +1,75 @@
+#include "server/call.h"
+
+#include <algorithm>
+#include <string>
+
+#include "absl/strings/str_cat.h"
+#include "google/rpc/error_details.pb.h"
+#include "grpcpp/server_context.h"
+#include "server/errors.h"
+#include "server/logging.h"
+#include "server/wire.h"
+#include "server/wire_time.h"
+#include "src/base/limits.h"
+
+namespace tracker::server {
+namespace {
+
+// How long a client is to wait before it repeats an overloaded call. None: not overloaded.
+std::optional<absl::Duration> PushbackOf(const google::rpc::Status& error) {
+  if (error.code() != grpc::StatusCode::RESOURCE_EXHAUSTED) return std::nullopt;
+  google::rpc::RetryInfo retry;
+  for (const google::protobuf::Any& detail : error.details()) {
+    if (!detail.UnpackTo(&retry)) continue;
+    const absl::StatusOr<absl::Duration> delay = FromProto(retry.retry_delay());
+    if (delay.ok()) return *delay;
+  }
+  return std::nullopt;
+}
+
+}  // namespace
+
+Call::Call(absl::string_view method, grpc::CallbackServerContext* context,
+           grpc::ByteBuffer* response)
+    : method_(method), context_(context), response_(response) {}
+
+service::CallContext Call::Context() const {
+  return {.deadline = absl::FromChrono(context_->deadline()), .cancelled = cancelled_};
+}
+
+void Call::Answer(const google::protobuf::Message& message) {
+  if (message.ByteSizeLong() > limits::kRequestBytes) return Refuse(AnswerTooLarge());
+  if (!Serialize(message, response_))
+    return Refuse(absl::InternalError("the answer cannot be serialized"));
+  Finish(grpc::Status::OK);
+}
+
+void Call::Refuse(const google::rpc::Status& error) {
+  if (const auto pushback = PushbackOf(error)) {
+    context_->AddTrailingMetadata(
+        kPushbackTrailer, absl::StrCat(std::max<int64_t>(absl::ToInt64Milliseconds(*pushback), 1)));
+  }
+  Finish(ToGrpc(error));
+}
+
+void Call::Refuse(const domain::Outcome& outcome) {
+  LogUnexpected(method_, outcome);
+  Refuse(ErrorOf(outcome));
+}
+
+void Call::Refuse(const absl::Status& status) {
+  const google::rpc::Status error = ErrorOf(status);
+  if (error.code() == grpc::StatusCode::INTERNAL) {
+    Log(LogLevel::kError, "internal_error",
+        {{"method", std::string(method_)}, {"message", std::string(status.message())}});
+  }
+  Refuse(error);
+}
+
+void LogUnexpected(absl::string_view method, const domain::Outcome& outcome) {
+  if (outcome.reason != domain::Reason::kInternal) return;
+  Log(LogLevel::kError, "internal_error",
+      {{"method", std::string(method)}, {"message", outcome.message}});
+}
+
+}  // namespace tracker::server

@@ -1,0 +1,99 @@
+// trackerd: reads its configuration, opens the store, serves until it is told to stop.
+#include <cstdio>
+#include <memory>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "absl/status/statusor.h"
+#include "absl/time/clock.h"
+#include "server/config.h"
+#include "server/grpc_server.h"
+#include "server/health.h"
+#include "server/logging.h"
+#include "server/stop_signals.h"
+#include "src/service/tracker.h"
+#include "src/store/store.h"
+
+namespace tracker::server {
+namespace {
+
+// What cannot be started: the flags, the store, the address. Orchestrators should not expect that
+// trying again helps.
+constexpr int kCannotStart = 2;
+
+// Answers that are done travel this long before connections are cut; only health watchers, who
+// would stay for ever, use it up.
+constexpr absl::Duration kFlush = absl::Seconds(1);
+
+int CannotStart(const absl::Status& status) {
+  std::fprintf(stderr, "trackerd: %s\n", std::string(status.message()).c_str());
+  return kCannotStart;
+}
+
+absl::StatusOr<std::unique_ptr<store::Store>> OpenStore(const Config& config) {
+  store::OpenOptions options{.migrate = !config.no_migrate, .readers = config.readers};
+  if (config.lanes > 0) options.writers = config.lanes;
+  return store::Open(config.store, options);
+}
+
+service::TrackerOptions ServiceOptions(const Config& config, Health* health) {
+  service::TrackerOptions options;
+  options.lanes = config.lanes;
+  options.lane_queue_commands = config.queue;
+  options.readers = config.readers;
+  options.on_health = [health](bool healthy) { health->OnStore(healthy); };
+  return options;
+}
+
+// What is queued is finished and new calls are turned away with UNAVAILABLE, to be repeated
+// elsewhere; then the connections are closed.
+void Drain(GrpcServer& server, service::Tracker& tracker, Health& health) {
+  health.Drain();
+  tracker.Stop();
+  server.Shutdown(absl::Now() + kFlush);
+}
+
+int Serve(const Config& config) {
+  absl::StatusOr<std::unique_ptr<store::Store>> store = OpenStore(config);
+  if (!store.ok()) return CannotStart(store.status());
+  if (config.migrate_only) {
+    Log(LogLevel::kInfo, "migrated", {{"store", store::WithoutPassword(config.store)}});
+    return 0;
+  }
+  Health health;
+  service::Tracker tracker(*std::move(store), ServiceOptions(config, &health));
+  absl::StatusOr<std::unique_ptr<GrpcServer>> server = GrpcServer::Start(config, &tracker, &health);
+  if (!server.ok()) return CannotStart(server.status());
+  Log(LogLevel::kInfo, "listening",
+      {{"address", (*server)->address()},
+       {"store", store::WithoutPassword(config.store)},
+       {"version", TRACKER_VERSION}});
+
+  const std::string signal = WaitForStopSignal();
+  Log(LogLevel::kInfo, "draining",
+      {{"signal", signal}, {"timeout", absl::FormatDuration(config.drain_timeout)}});
+  {
+    DrainWatch watch(config.drain_timeout);
+    Drain(**server, tracker, health);
+  }
+  Log(LogLevel::kInfo, "stopped");
+  return 0;
+}
+
+int Main(int argc, char** argv) {
+  BlockStopSignals();
+  const ParsedConfig parsed = ParseConfig(std::vector<std::string>(argv + 1, argv + argc));
+  if (parsed.exit_code) {
+    std::fputs(parsed.output.c_str(), *parsed.exit_code == 0 ? stdout : stderr);
+    return *parsed.exit_code;
+  }
+  InitLogging(parsed.config.log_format, parsed.config.log_level);
+  TakeOverLibraryLogs();
+  return Serve(parsed.config);
+}
+
+}  // namespace
+}  // namespace tracker::server
+
+int main(int argc, char** argv) { return tracker::server::Main(argc, argv); }
