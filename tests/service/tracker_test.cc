@@ -1,0 +1,202 @@
+#include "src/service/tracker.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <future>
+
+#include "absl/strings/str_cat.h"
+#include "src/base/token.h"
+#include "src/service/page_token.h"
+#include "src/service/periodic.h"
+#include "src/service/reaper.h"
+#include "tests/service/fake_store.h"
+
+namespace tracker::service {
+namespace {
+
+using domain::Outcome;
+using domain::Reason;
+using domain::Status;
+using ::testing::HasSubstr;
+
+domain::Command Make(const std::string& id, domain::Action action,
+                     const std::string& token = NewLockToken()) {
+  return {.key = {"ns", id}, .token = token, .action = std::move(action)};
+}
+
+class TrackerTest : public ::testing::Test {
+ protected:
+  void Open(TrackerOptions options = {}) {
+    tracker_ = std::make_unique<Tracker>(std::make_unique<testing::FakeStore>(control_), options);
+  }
+  std::vector<Outcome> Write(std::vector<domain::Command> commands) {
+    std::promise<std::vector<Outcome>> promise;
+    tracker_->Write(std::move(commands), {},
+                    [&](std::vector<Outcome> outcomes) { promise.set_value(std::move(outcomes)); });
+    return promise.get_future().get();
+  }
+  absl::StatusOr<ListAnswer> List(ListRequest request) {
+    std::promise<absl::StatusOr<ListAnswer>> promise;
+    tracker_->List(std::move(request), {}, [&](absl::StatusOr<ListAnswer> answer) {
+      promise.set_value(std::move(answer));
+    });
+    return promise.get_future().get();
+  }
+
+  std::shared_ptr<testing::FakeStore::Control> control_ =
+      std::make_shared<testing::FakeStore::Control>();
+  std::unique_ptr<Tracker> tracker_;
+};
+
+TEST_F(TrackerTest, OutcomesOfABatchComeInItsOrderThoughTheTasksAreOnDifferentLanes) {
+  Open();
+  std::vector<domain::Command> commands;
+  for (int i = 0; i < 100; ++i) {
+    commands.push_back(Make(absl::StrCat(i), domain::Create{.priority = i}));
+  }
+  const std::vector<Outcome> outcomes = Write(std::move(commands));
+  ASSERT_EQ(outcomes.size(), 100);
+  for (int i = 0; i < 100; ++i) EXPECT_EQ(outcomes[i].task->priority, i);
+}
+
+TEST_F(TrackerTest, OperationsOnOneTaskTakeEffectInTheirOrder) {
+  Open();
+  const std::string lock = NewLockToken();
+  const std::vector<Outcome> outcomes =
+      Write({Make("a", domain::Create{}), Make("a", domain::Start{}, lock),
+             Make("a", domain::Succeed{}, lock), Make("a", domain::Start{})});
+  EXPECT_EQ(outcomes[1].task->status, Status::kInProgress);
+  EXPECT_EQ(outcomes[2].task->status, Status::kSucceeded);
+  EXPECT_EQ(outcomes[3].reason, Reason::kTaskSucceeded);
+}
+
+TEST_F(TrackerTest, NoCommandsAreAnsweredAtOnce) {
+  Open();
+  EXPECT_TRUE(Write({}).empty());
+}
+
+TEST_F(TrackerTest, AfterStopEveryCallIsTurnedAwayAsSafeToRepeat) {
+  Open();
+  tracker_->Stop();
+  EXPECT_EQ(Write({Make("a", domain::Create{})})[0].reason, Reason::kStoreUnavailable);
+  EXPECT_TRUE(absl::IsUnavailable(List({.query = {.name_space = "ns"}}).status()));
+}
+
+TEST_F(TrackerTest, APageTokenGoesOnWhereThePageEnded) {
+  Open();
+  for (const char* id : {"a", "b", "c"}) Write({Make(id, domain::Create{})});
+  ListRequest request{.query = {.name_space = "ns", .limit = 2}};
+  auto first = List(request);
+  ASSERT_TRUE(first.ok());
+  EXPECT_EQ(first->tasks.size(), 2);
+  request.page_token = first->next_page_token;
+  auto second = List(request);
+  ASSERT_TRUE(second.ok());
+  ASSERT_EQ(second->tasks.size(), 1);
+  EXPECT_EQ(second->tasks[0].key.id, "c");
+  EXPECT_EQ(second->next_page_token, "");
+}
+
+TEST_F(TrackerTest, AChangedFilterMakesAPageTokenInvalid) {
+  Open();
+  const store::ListQuery query{.name_space = "ns", .statuses = {Status::kFailed}};
+  const std::string token = EncodePageToken(query, {control_->now, "id:with:colons"});
+  EXPECT_EQ(DecodePageToken(query, token)->id, "id:with:colons");
+  store::ListQuery changed = query;
+  changed.id_prefix = "x";
+  const absl::Status refused = DecodePageToken(changed, token).status();
+  EXPECT_TRUE(absl::IsInvalidArgument(refused));
+  EXPECT_THAT(std::string(refused.message()), HasSubstr("other filters"));
+}
+
+TEST_F(TrackerTest, ATokenThatIsNoneIsInvalid) {
+  for (const std::string token : {"x", "!!!", "MTox", std::string(10000, 'A').c_str()}) {
+    EXPECT_TRUE(absl::IsInvalidArgument(DecodePageToken({.name_space = "ns"}, token).status()))
+        << token;
+  }
+}
+
+TEST_F(TrackerTest, HealthFollowsTheStore) {
+  absl::Mutex mutex;
+  std::vector<bool> told;
+  Open({.ping_interval = absl::Milliseconds(1), .on_health = [&](bool healthy) {
+          absl::MutexLock lock(&mutex);
+          told.push_back(healthy);
+        }});
+  const auto await = [&](size_t count) {
+    absl::MutexLock lock(&mutex);
+    auto reached = [&] { return told.size() >= count; };
+    mutex.Await(absl::Condition(&reached));
+  };
+  await(1);
+  EXPECT_TRUE(tracker_->healthy());
+  control_->Away(true);
+  await(2);
+  EXPECT_FALSE(tracker_->healthy());
+  control_->Away(false);
+  await(3);
+  EXPECT_TRUE(tracker_->healthy());
+  tracker_->Stop();
+  EXPECT_THAT(told, ::testing::ElementsAre(true, false, true));
+}
+
+TEST_F(TrackerTest, AWriteThatMeetsAnAbsentStoreIsNoticedBeforeTheNextPing) {
+  std::atomic<bool> away_told = false;
+  Open({.ping_interval = absl::Hours(1), .on_health = [&](bool healthy) { away_told = !healthy; }});
+  Write({Make("a", domain::Create{})});
+  control_->Away(true);
+  EXPECT_EQ(Write({Make("a", domain::Start{})})[0].reason, Reason::kStoreUnavailable);
+  while (!away_told) std::this_thread::yield();
+}
+
+TEST_F(TrackerTest, TheReaperBringsACrashedWorkersTaskBack) {
+  Open({.reap_interval = absl::Milliseconds(1)});
+  Write({Make("a", domain::Start{.lease = absl::Seconds(10), .create_if_missing = true})});
+  absl::MutexLock lock(&control_->mutex);
+  control_->now += absl::Seconds(10);
+  auto back = [&] { return control_->tasks.at({"ns", "a"}).status == Status::kFailed; };
+  control_->mutex.Await(absl::Condition(&back));
+  EXPECT_EQ(control_->tasks.at({"ns", "a"}).errors.at(0).kind, domain::ErrorKind::kLeaseExpired);
+}
+
+TEST(Reaper, OneStepEndsAtMostItsLimit) {
+  auto control = std::make_shared<testing::FakeStore::Control>();
+  testing::FakeStore store(control);
+  for (int i = 0; i < 5; ++i) {
+    domain::Command start =
+        Make(absl::StrCat(i), domain::Start{.lease = absl::Seconds(1), .create_if_missing = true});
+    const domain::Command* pointer = &start;
+    store.Apply({&pointer, 1});
+  }
+  control->now += absl::Seconds(1);
+  EXPECT_EQ(*ReapOnce(store, 3), 3);
+  EXPECT_EQ(*ReapOnce(store, 3), 2);
+  EXPECT_EQ(*ReapOnce(store, 3), 0);
+  control->Away(true);
+  EXPECT_FALSE(ReapOnce(store, 3).ok());
+}
+
+TEST(Periodic, StepsAgainAtOnceWhileThereIsMore) {
+  std::atomic<int> steps = 0;
+  Periodic periodic(absl::Hours(1), [&] { return ++steps < 10; });
+  while (steps < 10) std::this_thread::yield();
+  periodic.Stop();
+  EXPECT_EQ(steps, 10);
+}
+
+TEST(Periodic, ANudgeEndsTheWait) {
+  std::atomic<int> steps = 0;
+  Periodic periodic(absl::Hours(1), [&] {
+    ++steps;
+    return false;
+  });
+  while (steps < 1) std::this_thread::yield();
+  periodic.Nudge();
+  while (steps < 2) std::this_thread::yield();
+  periodic.Stop();
+  EXPECT_EQ(steps, 2);
+}
+
+}  // namespace
+}  // namespace tracker::service
