@@ -1,0 +1,306 @@
+#include "tracker/client.h"
+
+#include <cxxabi.h>
+
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "client/src/convert.h"
+#include "client/src/core.h"
+#include "client/src/exception_text.h"
+#include "client/src/guard_state.h"
+#include "client/src/random.h"
+#include "client/src/status_details.h"
+#include "client/src/text.h"
+
+namespace tracker {
+namespace {
+
+using internal::ClientCore;
+using internal::FromProto;
+using internal::ToProto;
+
+// Protobuf refuses to send other bytes, with a message on stderr and no error.
+absl::Status CheckText(const char* field, const std::string& text) {
+  if (internal::IsUtf8(text)) return absl::OkStatus();
+  return internal::InvalidArgument(absl::StrCat(field, ": is not valid UTF-8"));
+}
+
+absl::Status CheckName(const std::string& name_space, const std::string& id) {
+  if (absl::Status status = CheckText("namespace", name_space); !status.ok()) return status;
+  return CheckText("id", id);
+}
+
+template <typename Request>
+void Name(const std::string& name_space, const std::string& id, Request* request) {
+  request->set_namespace_(name_space);
+  request->set_id(id);
+}
+
+absl::StatusOr<Task> Write(ClientCore& core, const v1::Operation& operation) {
+  auto written = core.Write(operation);
+  if (!written.ok()) return written.status();
+  return FromProto(written->task);
+}
+
+absl::StatusOr<v1::Operation> CreateOperation(const NewTask& task) {
+  v1::Operation operation;
+  v1::CreateRequest* create = operation.mutable_create();
+  if (absl::Status status = CheckName(task.name_space, task.id); !status.ok()) return status;
+  Name(task.name_space, task.id, create);
+  if (!task.data.empty()) {
+    absl::Status status = internal::JsonToStruct(task.data, create->mutable_data());
+    if (!status.ok()) return status;
+  }
+  create->set_priority(task.priority);
+  if (task.available_time) ToProto(*task.available_time, create->mutable_available_time());
+  create->set_max_attempts(task.max_attempts);
+  create->set_allow_existing(task.allow_existing);
+  return operation;
+}
+
+absl::StatusOr<v1::Operation> StartOperation(const std::string& name_space, const std::string& id,
+                                             const StartOptions& options,
+                                             const ClientOptions& defaults) {
+  v1::Operation operation;
+  v1::StartRequest* start = operation.mutable_start();
+  if (absl::Status status = CheckName(name_space, id); !status.ok()) return status;
+  Name(name_space, id, start);
+  start->set_worker(!options.worker.empty()    ? options.worker
+                    : !defaults.worker.empty() ? defaults.worker
+                                               : internal::DefaultWorker());
+  if (absl::Status status = CheckText("worker", start->worker()); !status.ok()) return status;
+  if (const auto lease = options.lease ? options.lease : defaults.lease)
+    ToProto(*lease, start->mutable_lease());
+  // A lock of the client's own is what makes a repeated Start safe.
+  start->set_lock(internal::NewLock());
+  start->set_ignore_lock(options.ignore_lock);
+  start->set_force(options.force);
+  start->set_create_if_missing(options.create_if_missing);
+  return operation;
+}
+
+// A failure that must not hide the exception on its way.
+void FailQuietly(TaskGuard& guard) noexcept {
+  try {
+    if (guard.open()) std::move(guard).Fail(internal::DescribeCurrentException()).IgnoreError();
+  } catch (...) {
+  }
+}
+
+}  // namespace
+
+std::shared_ptr<Client> Client::Connect(const std::string& address, ClientOptions options) {
+  return std::make_shared<Client>(
+      std::make_shared<ClientCore>(internal::NewGrpcTransport(address), std::move(options)));
+}
+
+Client::Client(std::shared_ptr<ClientCore> core) : core_(std::move(core)) {}
+Client::~Client() = default;
+
+absl::StatusOr<TaskGuard> Client::Start(const std::string& name_space, const std::string& id,
+                                        const StartOptions& options) {
+  const auto operation = StartOperation(name_space, id, options, core_->options());
+  if (!operation.ok()) return operation.status();
+  auto written = core_->Write(*operation);
+  if (!written.ok()) return written.status();
+  auto held = core_->keeper().Hold(name_space, id, operation->start().lock(), written->sent,
+                                   FromProto(written->task.lease_remaining()));
+  TaskGuard guard(
+      std::make_unique<internal::GuardState>(core_, std::move(held), FromProto(written->task)));
+  if (written->task.truncated()) {
+    // Nobody should work on a task whose data is not known.
+    std::move(guard).Release().IgnoreError();
+    return absl::UnavailableError("the task was started, but its data could not be fetched");
+  }
+  return guard;
+}
+
+absl::Status Client::RunWork(const std::string& name_space, const std::string& id,
+                             const StartOptions& options,
+                             absl::FunctionRef<internal::WorkResult(TaskGuard&)> work) {
+  auto guard = Start(name_space, id, options);
+  if (!guard.ok()) return guard.status();
+  internal::WorkResult result;
+  try {
+    result = work(*guard);
+  } catch (abi::__forced_unwind&) {
+    // The thread is being cancelled; the guard's destructor reports it.
+    throw;
+  } catch (...) {
+    FailQuietly(*guard);
+    throw;
+  }
+  if (!guard->open()) return result.status;
+  if (!result.status.ok()) {
+    std::move(*guard).Fail(result.status.ToString()).IgnoreError();
+    return result.status;
+  }
+  absl::Status reported = std::move(*guard).Succeed(std::move(result.data));
+  if (guard->open()) {
+    std::move(*guard)
+        .Fail(absl::StrCat("the result could not be saved: ", reported.message()))
+        .IgnoreError();
+  }
+  return reported;
+}
+
+absl::StatusOr<Task> Client::Create(const NewTask& task) {
+  const auto operation = CreateOperation(task);
+  if (!operation.ok()) return operation.status();
+  return Write(*core_, *operation);
+}
+
+std::vector<absl::StatusOr<Task>> Client::CreateAll(absl::Span<const NewTask> tasks) {
+  std::vector<absl::StatusOr<Task>> results(tasks.size(), absl::UnknownError(""));
+  std::vector<v1::Operation> operations;
+  std::vector<size_t> indices;
+  for (size_t i = 0; i < tasks.size(); ++i) {
+    if (auto operation = CreateOperation(tasks[i]); operation.ok()) {
+      operations.push_back(*std::move(operation));
+      indices.push_back(i);
+    } else {
+      results[i] = operation.status();
+    }
+  }
+  const auto written = core_->WriteAll(std::move(operations));
+  for (size_t i = 0; i < written.size(); ++i) {
+    if (written[i].ok()) {
+      results[indices[i]] = FromProto(*written[i]);
+    } else {
+      results[indices[i]] = written[i].status();
+    }
+  }
+  return results;
+}
+
+absl::StatusOr<Task> Client::Get(const std::string& name_space, const std::string& id) {
+  if (absl::Status status = CheckName(name_space, id); !status.ok()) return status;
+  const auto task = core_->Get(name_space, id);
+  if (!task.ok()) return task.status();
+  return FromProto(*task);
+}
+
+absl::StatusOr<Page> Client::List(const ListOptions& options) {
+  if (absl::Status status = CheckName(options.name_space, options.id_prefix); !status.ok())
+    return status;
+  if (absl::Status status = CheckText("worker", options.worker); !status.ok()) return status;
+  if (absl::Status status = CheckText("page_token", options.page_token); !status.ok())
+    return status;
+  auto response = core_->List(ToProto(options));
+  if (!response.ok()) return response.status();
+  Page page;
+  for (const v1::Task& task : response->tasks()) page.tasks.push_back(FromProto(task));
+  page.next_page_token = std::move(*response->mutable_next_page_token());
+  return page;
+}
+
+absl::Status Client::ListEach(ListOptions options, const std::function<bool(const Task&)>& fn) {
+  do {
+    auto page = List(options);
+    if (!page.ok()) return page.status();
+    for (const Task& task : page->tasks) {
+      if (!fn(task)) return absl::OkStatus();
+    }
+    options.page_token = std::move(page->next_page_token);
+  } while (!options.page_token.empty());
+  return absl::OkStatus();
+}
+
+absl::StatusOr<std::vector<StatusCount>> Client::Count(const std::string& name_space) {
+  if (absl::Status status = CheckText("namespace", name_space); !status.ok()) return status;
+  v1::CountRequest request;
+  request.set_namespace_(name_space);
+  const auto response = core_->Count(request);
+  if (!response.ok()) return response.status();
+  std::vector<StatusCount> counts;
+  for (const v1::StatusCount& count : response->counts()) {
+    counts.push_back(
+        {count.namespace_(), internal::StatusFromProto(count.status()), count.count()});
+  }
+  return counts;
+}
+
+absl::StatusOr<Task> Client::Ignore(const std::string& name_space, const std::string& id) {
+  if (absl::Status status = CheckName(name_space, id); !status.ok()) return status;
+  v1::Operation operation;
+  Name(name_space, id, operation.mutable_ignore());
+  return Write(*core_, operation);
+}
+
+absl::StatusOr<Task> Client::Reset(const std::string& name_space, const std::string& id,
+                                   bool force) {
+  if (absl::Status status = CheckName(name_space, id); !status.ok()) return status;
+  v1::Operation operation;
+  Name(name_space, id, operation.mutable_reset());
+  operation.mutable_reset()->set_force(force);
+  return Write(*core_, operation);
+}
+
+absl::StatusOr<Task> Client::Delete(const std::string& name_space, const std::string& id,
+                                    bool force) {
+  if (absl::Status status = CheckName(name_space, id); !status.ok()) return status;
+  v1::Operation operation;
+  Name(name_space, id, operation.mutable_delete_());
+  operation.mutable_delete_()->set_force(force);
+  return Write(*core_, operation);
+}
+
+absl::StatusOr<Task> Client::Heartbeat(const std::string& name_space, const std::string& id,
+                                       const std::string& lock, std::optional<absl::Duration> lease,
+                                       std::optional<std::string> data) {
+  if (absl::Status status = CheckName(name_space, id); !status.ok()) return status;
+  if (absl::Status status = CheckText("lock", lock); !status.ok()) return status;
+  v1::Operation operation;
+  v1::HeartbeatRequest* heartbeat = operation.mutable_heartbeat();
+  Name(name_space, id, heartbeat);
+  heartbeat->set_lock(lock);
+  if (lease) ToProto(*lease, heartbeat->mutable_lease());
+  if (data) {
+    absl::Status status = internal::JsonToStruct(*data, heartbeat->mutable_data());
+    if (!status.ok()) return status;
+  }
+  return Write(*core_, operation);
+}
+
+absl::StatusOr<Task> Client::Succeed(const std::string& name_space, const std::string& id,
+                                     const std::string& lock, std::optional<std::string> data) {
+  if (absl::Status status = CheckName(name_space, id); !status.ok()) return status;
+  if (absl::Status status = CheckText("lock", lock); !status.ok()) return status;
+  v1::Operation operation;
+  v1::SucceedRequest* succeed = operation.mutable_succeed();
+  Name(name_space, id, succeed);
+  succeed->set_lock(lock);
+  if (data) {
+    absl::Status status = internal::JsonToStruct(*data, succeed->mutable_data());
+    if (!status.ok()) return status;
+  }
+  return Write(*core_, operation);
+}
+
+absl::StatusOr<Task> Client::Fail(const std::string& name_space, const std::string& id,
+                                  const std::string& lock, const std::string& message,
+                                  const FailOptions& options) {
+  if (absl::Status status = CheckName(name_space, id); !status.ok()) return status;
+  if (absl::Status status = CheckText("lock", lock); !status.ok()) return status;
+  v1::Operation operation;
+  v1::FailRequest* fail = operation.mutable_fail();
+  Name(name_space, id, fail);
+  fail->set_lock(lock);
+  if (absl::Status status = internal::FillFail(message, options, fail); !status.ok()) return status;
+  return Write(*core_, operation);
+}
+
+absl::StatusOr<Task> Client::Release(const std::string& name_space, const std::string& id,
+                                     const std::string& lock, absl::Duration delay) {
+  if (absl::Status status = CheckName(name_space, id); !status.ok()) return status;
+  if (absl::Status status = CheckText("lock", lock); !status.ok()) return status;
+  v1::Operation operation;
+  v1::ReleaseRequest* release = operation.mutable_release();
+  Name(name_space, id, release);
+  release->set_lock(lock);
+  if (delay != absl::ZeroDuration()) ToProto(delay, release->mutable_delay());
+  return Write(*core_, operation);
+}
+
+}  // namespace tracker

@@ -1,0 +1,163 @@
+#include "client/src/core.h"
+
+#include <algorithm>
+#include <future>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "client/src/retry.h"
+#include "client/src/status_details.h"
+
+namespace tracker::internal {
+namespace {
+
+// A Batch takes at most this many operations, and a request 4 MiB; this leaves room.
+constexpr size_t kBatchOperations = 1000;
+constexpr size_t kBatchBytes = 3 * 1024 * 1024;
+
+// How long one attempt of a report may take: short enough for another within the lease.
+absl::Duration ReportTimeout(absl::Duration remaining) {
+  return std::clamp(remaining / 4, absl::Milliseconds(500), absl::Seconds(10));
+}
+
+}  // namespace
+
+ClientCore::ClientCore(std::shared_ptr<Transport> transport, ClientOptions options, Clock* clock,
+                       bool heartbeat_thread)
+    : transport_(std::move(transport)),
+      options_(std::move(options)),
+      clock_(clock),
+      keeper_(transport_, clock, heartbeat_thread) {}
+
+absl::StatusOr<ClientCore::Written> ClientCore::Write(const v1::Operation& operation) {
+  Written written;
+  auto task = Retry(*clock_, options_.deadline, [&](absl::Duration timeout) {
+    written.sent = clock_->Now();
+    return transport_->Write(operation, {timeout, {}});
+  });
+  if (!task.ok()) return task.status();
+  written.task = *std::move(task);
+  Complete(&written.task);
+  return written;
+}
+
+absl::Status ClientCore::Report(const v1::Operation& operation, const HeldLock& held,
+                                absl::Duration limit) {
+  const MonotonicTime lease_end = keeper_.ValidUntil(held);
+  const MonotonicTime until = std::min(lease_end, clock_->Now() + limit);
+  Pauses pauses;
+  for (;;) {
+    const absl::Duration timeout = ReportTimeout(until - clock_->Now());
+    const absl::Status status = transport_->Write(operation, {timeout, {}}).status();
+    if (status.ok()) return status;
+    if (IsUnanswered(status)) {
+      if (pauses.Wait(*clock_, until, status)) continue;
+      absl::Status given_up(status.code(),
+                            absl::StrCat("the report got no answer until ",
+                                         until == lease_end ? "the lease was over" : "the deadline",
+                                         ": ", status.message()));
+      status.ForEachPayload([&](absl::string_view url, const absl::Cord& payload) {
+        given_up.SetPayload(url, payload);
+      });
+      return AsReportError(given_up);
+    }
+    return AsReportError(status);
+  }
+}
+
+absl::StatusOr<v1::BatchResponse> ClientCore::Batch(const v1::BatchRequest& request,
+                                                    absl::Duration timeout) {
+  std::promise<absl::StatusOr<v1::BatchResponse>> promise;
+  auto answer = promise.get_future();
+  transport_->Batch(request, {timeout, {}}, [&promise](absl::StatusOr<v1::BatchResponse> response) {
+    promise.set_value(std::move(response));
+  });
+  return answer.get();
+}
+
+std::vector<absl::StatusOr<v1::Task>> ClientCore::WriteAll(std::vector<v1::Operation> operations) {
+  std::vector<absl::StatusOr<v1::Task>> results(operations.size(),
+                                                absl::UnavailableError("the server was not asked"));
+  std::vector<size_t> open(operations.size());
+  for (size_t i = 0; i < open.size(); ++i) open[i] = i;
+
+  const MonotonicTime until = clock_->Now() + options_.deadline;
+  Pauses pauses;
+  while (!open.empty()) {
+    std::vector<size_t> again;
+    absl::Status unavailable;
+    for (size_t at = 0; at < open.size();) {
+      const size_t begin = at;
+      v1::BatchRequest request;
+      size_t bytes = 0;
+      while (at < open.size() && at - begin < kBatchOperations) {
+        const size_t size = operations[open[at]].ByteSizeLong() + 16;
+        if (at > begin && bytes + size > kBatchBytes) break;
+        bytes += size;
+        *request.add_operations() = operations[open[at++]];
+      }
+      auto answer = Batch(request, std::max(until - clock_->Now(), absl::Milliseconds(1)));
+      for (size_t i = begin; i < at; ++i) {
+        absl::StatusOr<v1::Task>& result = results[open[i]];
+        const int index = static_cast<int>(i - begin);
+        if (!answer.ok()) {
+          result = answer.status();
+        } else if (index >= answer->results_size()) {
+          result = absl::InternalError("the answer to a Batch has too few results");
+        } else if (auto* one = answer->mutable_results(index); one->has_task()) {
+          result = std::move(*one->mutable_task());
+        } else {
+          result = MakeStatus(one->error().code(), one->error().message(),
+                              one->error().SerializeAsString());
+        }
+        if (result.ok()) {
+          Complete(&*result);
+        } else if (absl::IsUnavailable(result.status())) {
+          unavailable = result.status();
+          again.push_back(open[i]);
+        }
+      }
+    }
+    open = std::move(again);
+    if (!open.empty() && !pauses.Wait(*clock_, until, unavailable)) break;
+  }
+  return results;
+}
+
+absl::StatusOr<v1::Task> ClientCore::Get(const std::string& name_space, const std::string& id) {
+  v1::GetRequest request;
+  request.set_namespace_(name_space);
+  request.set_id(id);
+  return Retry(*clock_, options_.deadline, [&](absl::Duration timeout) {
+    return transport_->Get(request, {timeout, {}});
+  });
+}
+
+absl::StatusOr<v1::ListResponse> ClientCore::List(const v1::ListRequest& request) {
+  auto response = Retry(*clock_, options_.deadline, [&](absl::Duration timeout) {
+    return transport_->List(request, {timeout, {}});
+  });
+  if (response.ok()) {
+    for (v1::Task& task : *response->mutable_tasks()) Complete(&task);
+  }
+  return response;
+}
+
+absl::StatusOr<v1::CountResponse> ClientCore::Count(const v1::CountRequest& request) {
+  return Retry(*clock_, options_.deadline, [&](absl::Duration timeout) {
+    return transport_->Count(request, {timeout, {}});
+  });
+}
+
+bool ClientCore::Complete(v1::Task* task) {
+  if (!task->truncated()) return true;
+  auto whole = Get(task->namespace_(), task->id());
+  // Of a task that has moved on, the data may already be another attempt's.
+  if (!whole.ok() || whole->fence() != task->fence()) return false;
+  *task->mutable_data() = whole->data();
+  *task->mutable_errors() = whole->errors();
+  task->set_truncated(false);
+  return true;
+}
+
+}  // namespace tracker::internal

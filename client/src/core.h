@@ -1,0 +1,58 @@
+// What a Client and its guards share: the transport, repeats, the locks that are kept. Lives as
+// long as any of them. Thread-safe.
+#pragma once
+
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "absl/status/statusor.h"
+#include "absl/time/time.h"
+#include "client/src/clock.h"
+#include "client/src/lock_keeper.h"
+#include "client/src/transport.h"
+#include "tracker/client.h"
+
+namespace tracker::internal {
+
+class ClientCore {
+ public:
+  // `clock` outlives the core. Without `heartbeat_thread` locks are kept only by keeper().RunOnce.
+  ClientCore(std::shared_ptr<Transport> transport, ClientOptions options,
+             Clock* clock = Clock::Real(), bool heartbeat_thread = true);
+
+  const ClientOptions& options() const { return options_; }
+  Clock& clock() { return *clock_; }
+  LockKeeper& keeper() { return keeper_; }
+
+  // A write and what its answer is counted from.
+  struct Written {
+    v1::Task task;
+    // When the attempt that was answered was sent.
+    MonotonicTime sent;
+  };
+  // Repeats while Unavailable, within the deadline. Data that the answer left out is fetched.
+  absl::StatusOr<Written> Write(const v1::Operation& operation);
+  // A closing report of a guard: repeats while unanswered, until the lease is over or `limit` has
+  // passed; asks once at least.
+  absl::Status Report(const v1::Operation& operation, const HeldLock& held, absl::Duration limit);
+  // The i-th result is the i-th operation's; each is repeated while Unavailable.
+  std::vector<absl::StatusOr<v1::Task>> WriteAll(std::vector<v1::Operation> operations);
+
+  absl::StatusOr<v1::Task> Get(const std::string& name_space, const std::string& id);
+  absl::StatusOr<v1::ListResponse> List(const v1::ListRequest& request);
+  absl::StatusOr<v1::CountResponse> Count(const v1::CountRequest& request);
+
+  // Fetches the data and errors of a task that came without them. False: could not be fetched.
+  bool Complete(v1::Task* task);
+
+ private:
+  absl::StatusOr<v1::BatchResponse> Batch(const v1::BatchRequest& request, absl::Duration timeout);
+
+  const std::shared_ptr<Transport> transport_;
+  const ClientOptions options_;
+  Clock* const clock_;
+  LockKeeper keeper_;
+};
+
+}  // namespace tracker::internal

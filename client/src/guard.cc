@@ -1,0 +1,170 @@
+#include "tracker/guard.h"
+
+#include <exception>
+#include <utility>
+
+#include "client/src/convert.h"
+#include "client/src/guard_state.h"
+#include "client/src/status_details.h"
+#include "client/src/text.h"
+#include "tracker/errors.h"
+
+namespace tracker {
+namespace internal {
+namespace {
+
+template <typename Request>
+void Name(const HeldLock& held, Request* request) {
+  request->set_namespace_(held.name_space);
+  request->set_id(held.id);
+  request->set_lock(held.lock);
+}
+
+}  // namespace
+
+GuardState::GuardState(std::shared_ptr<ClientCore> core, std::shared_ptr<HeldLock> held, Task task)
+    : core_(std::move(core)),
+      held_(std::move(held)),
+      task_(std::move(task)),
+      uncaught_exceptions_(std::uncaught_exceptions()) {}
+
+GuardState::~GuardState() {
+  try {
+    if (!closed_ && !succeeded_) {
+      const bool thrown = std::uncaught_exceptions() > uncaught_exceptions_;
+      Fail(thrown ? "the guard went out of scope by an exception" : "the guard went out of scope",
+           {}, std::min(core_->options().deadline, core_->options().report_deadline))
+          .IgnoreError();
+    }
+    core_->keeper().Drop(held_);
+  } catch (...) {
+    // Out of memory, most likely. The lease runs out, and the task comes back.
+  }
+}
+
+absl::Status GuardState::Heartbeat(const std::string* data) {
+  v1::Operation operation;
+  Name(*held_, operation.mutable_heartbeat());
+  if (data) {
+    const absl::Status status = JsonToStruct(*data, operation.mutable_heartbeat()->mutable_data());
+    if (!status.ok()) return status;
+  }
+  const auto written = core_->Write(operation);
+  if (!written.ok()) {
+    const Reason reason = ReasonOf(written.status());
+    if (reason == Reason::kLockLost || reason == Reason::kTaskNotFound)
+      core_->keeper().Lost(*held_);
+    return written.status();
+  }
+  core_->keeper().Renewed(*held_, written->sent, FromProto(written->task.lease_remaining()));
+  if (data) task_.data = *data;
+  return absl::OkStatus();
+}
+
+absl::Status GuardState::Close(const v1::Operation& operation, absl::Duration limit) {
+  // A heartbeat after the report could only be told that the lock is gone.
+  core_->keeper().Drop(held_);
+  absl::Status status = core_->Report(operation, *held_, limit);
+  if (status.code() == absl::StatusCode::kInvalidArgument) {
+    core_->keeper().Resume(held_);
+  } else {
+    closed_ = true;
+  }
+  return status;
+}
+
+absl::Status GuardState::Succeed(const std::string* data) {
+  succeeded_ = true;
+  v1::Operation operation;
+  Name(*held_, operation.mutable_succeed());
+  if (data) {
+    absl::Status status = JsonToStruct(*data, operation.mutable_succeed()->mutable_data());
+    if (!status.ok()) return AsReportError(std::move(status));
+  }
+  return Close(operation, core_->options().report_deadline);
+}
+
+absl::Status GuardState::Fail(const std::string& message, const FailOptions& options) {
+  return Fail(message, options, core_->options().report_deadline);
+}
+
+absl::Status GuardState::Fail(const std::string& message, const FailOptions& options,
+                              absl::Duration limit) {
+  v1::Operation operation;
+  Name(*held_, operation.mutable_fail());
+  absl::Status status = FillFail(message, options, operation.mutable_fail());
+  if (!status.ok()) return AsReportError(std::move(status));
+  return Close(operation, limit);
+}
+
+absl::Status GuardState::Release(absl::Duration delay) {
+  v1::Operation operation;
+  Name(*held_, operation.mutable_release());
+  if (delay != absl::ZeroDuration()) ToProto(delay, operation.mutable_release()->mutable_delay());
+  return Close(operation, core_->options().report_deadline);
+}
+
+void GuardState::Detach() {
+  core_->keeper().Drop(held_);
+  closed_ = true;
+}
+
+}  // namespace internal
+
+namespace {
+
+absl::Status NotOpen() {
+  return internal::AsReportError(
+      absl::FailedPreconditionError("the guard was closed or moved from"));
+}
+
+}  // namespace
+
+TaskGuard::TaskGuard(std::unique_ptr<internal::GuardState> state) : state_(std::move(state)) {}
+TaskGuard::TaskGuard(TaskGuard&&) noexcept = default;
+TaskGuard& TaskGuard::operator=(TaskGuard&&) noexcept = default;
+TaskGuard::~TaskGuard() = default;
+
+const Task& TaskGuard::task() const {
+  static const Task* const kEmpty = new Task;
+  return state_ ? state_->task() : *kEmpty;
+}
+
+const std::string& TaskGuard::lock() const {
+  static const std::string* const kEmpty = new std::string;
+  return state_ ? state_->held().lock : *kEmpty;
+}
+
+std::stop_token TaskGuard::stop_token() const {
+  return state_ ? state_->held().lost.get_token() : std::stop_token();
+}
+
+bool TaskGuard::held() const { return open() && state_->IsValid(); }
+
+bool TaskGuard::open() const { return state_ && state_->open(); }
+
+absl::Status TaskGuard::SetData(const std::string& json) {
+  return open() ? state_->Heartbeat(&json) : NotOpen();
+}
+
+absl::Status TaskGuard::Heartbeat() { return open() ? state_->Heartbeat(nullptr) : NotOpen(); }
+
+absl::Status TaskGuard::Succeed(std::optional<std::string> data) && {
+  return open() ? state_->Succeed(data ? &*data : nullptr) : NotOpen();
+}
+
+absl::Status TaskGuard::Fail(std::string message, const FailOptions& options) && {
+  return open() ? state_->Fail(message, options) : NotOpen();
+}
+
+absl::Status TaskGuard::Release(absl::Duration delay) && {
+  return open() ? state_->Release(delay) : NotOpen();
+}
+
+std::string TaskGuard::Detach() && {
+  if (!open()) return "";
+  state_->Detach();
+  return state_->held().lock;
+}
+
+}  // namespace tracker

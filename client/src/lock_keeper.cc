@@ -1,0 +1,235 @@
+#include "client/src/lock_keeper.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "client/src/convert.h"
+#include "client/src/random.h"
+#include "client/src/status_details.h"
+#include "tracker/errors.h"
+
+namespace tracker::internal {
+namespace {
+
+// A Batch takes at most this many.
+constexpr size_t kBatchOperations = 1000;
+// Longer than this nobody waits for the answer to a heartbeat; then it is sent again.
+constexpr absl::Duration kLongestCall = absl::Seconds(10);
+constexpr absl::Duration kShortestCall = absl::Milliseconds(50);
+// The thread looks at the clock at least so often: its waits do not count while the machine sleeps.
+constexpr absl::Duration kLongestWait = absl::Seconds(1);
+
+absl::Duration Lease(const HeldLock& held) { return held.valid_until - held.sent; }
+
+// When the holder is to be told: early enough to stop before another worker can have the task.
+MonotonicTime TripTime(const HeldLock& held) {
+  return held.valid_until - std::min(Lease(held) / 10, absl::Seconds(5));
+}
+
+// Refusals after which the lock can never be renewed.
+bool IsLost(const absl::Status& status) {
+  const Reason reason = ReasonOf(status);
+  return reason == Reason::kLockLost || reason == Reason::kTaskNotFound;
+}
+
+}  // namespace
+
+LockKeeper::LockKeeper(std::shared_ptr<Transport> transport, Clock* clock, bool own_thread)
+    : transport_(std::move(transport)), clock_(clock), own_thread_(own_thread) {}
+
+LockKeeper::~LockKeeper() {
+  if (thread_.joinable()) {
+    thread_.request_stop();
+    thread_.join();
+  }
+  cancel_.request_stop();
+  std::unique_lock lock(mutex_);
+  changed_.wait(lock, [this] { return calls_ == 0; });
+}
+
+std::shared_ptr<HeldLock> LockKeeper::Hold(std::string name_space, std::string id,
+                                           std::string lock_token, MonotonicTime sent,
+                                           absl::Duration remaining) {
+  auto held = std::make_shared<HeldLock>();
+  held->name_space = std::move(name_space);
+  held->id = std::move(id);
+  held->lock = std::move(lock_token);
+  held->sent = absl::InfinitePast();
+  std::lock_guard lock(mutex_);
+  Renew(*held, sent, remaining);
+  held_.push_back(held);
+  look_ = true;
+  if (own_thread_ && !thread_.joinable())
+    thread_ = std::jthread([this](std::stop_token stop) { Loop(std::move(stop)); });
+  changed_.notify_all();
+  return held;
+}
+
+void LockKeeper::Drop(const std::shared_ptr<HeldLock>& held) {
+  std::lock_guard lock(mutex_);
+  std::erase(held_, held);
+}
+
+void LockKeeper::Resume(const std::shared_ptr<HeldLock>& held) {
+  std::lock_guard lock(mutex_);
+  const bool there = std::find(held_.begin(), held_.end(), held) != held_.end();
+  if (!there && !held->ended) held_.push_back(held);
+  look_ = true;
+  changed_.notify_all();
+}
+
+void LockKeeper::Renewed(HeldLock& held, MonotonicTime sent, absl::Duration remaining) {
+  std::lock_guard lock(mutex_);
+  Renew(held, sent, remaining);
+}
+
+void LockKeeper::Lost(HeldLock& held) {
+  {
+    std::lock_guard lock(mutex_);
+    held.ended = true;
+    std::erase_if(held_, [&](const auto& other) { return other.get() == &held; });
+  }
+  held.lost.request_stop();
+}
+
+MonotonicTime LockKeeper::ValidUntil(const HeldLock& held) const {
+  std::lock_guard lock(mutex_);
+  return held.valid_until;
+}
+
+bool LockKeeper::IsValid(const HeldLock& held) const {
+  if (held.lost.stop_requested()) return false;
+  const MonotonicTime now = clock_->Now();
+  std::lock_guard lock(mutex_);
+  return !held.ended && now < TripTime(held);
+}
+
+MonotonicTime LockKeeper::RunOnce() {
+  Locks lost, due;
+  const MonotonicTime now = clock_->Now();
+  {
+    std::lock_guard lock(mutex_);
+    lost = TakeLost(now);
+    due = TakeDue(now);
+  }
+  for (const auto& held : lost) held->lost.request_stop();
+  for (size_t at = 0; at < due.size(); at += kBatchOperations) {
+    const auto first = due.begin() + at;
+    Send(Locks(first, first + std::min(kBatchOperations, due.size() - at)), now);
+  }
+  std::lock_guard lock(mutex_);
+  MonotonicTime next = absl::InfiniteFuture();
+  for (const auto& held : held_) {
+    if (held->ended) return now;
+    next = std::min(next, TripTime(*held));
+    if (!held->in_flight) next = std::min(next, held->next_heartbeat);
+  }
+  return next;
+}
+
+LockKeeper::Locks LockKeeper::TakeLost(MonotonicTime now) {
+  Locks lost;
+  std::erase_if(held_, [&](const auto& held) {
+    if (!held->ended && now < TripTime(*held)) return false;
+    held->ended = true;
+    lost.push_back(held);
+    return true;
+  });
+  return lost;
+}
+
+LockKeeper::Locks LockKeeper::TakeDue(MonotonicTime now) {
+  const auto is_due = [&](const auto& held) {
+    return !held->in_flight && held->next_heartbeat <= now;
+  };
+  Locks due;
+  if (std::none_of(held_.begin(), held_.end(), is_due)) return due;
+  for (const auto& held : held_) {
+    // Those that are due soon come along: one call now instead of two.
+    const absl::Duration soon = Lease(*held) / 12;
+    if (held->in_flight || held->next_heartbeat > now + soon) continue;
+    held->in_flight = true;
+    due.push_back(held);
+  }
+  return due;
+}
+
+void LockKeeper::Send(Locks due, MonotonicTime now) {
+  v1::BatchRequest request;
+  absl::Duration timeout = kLongestCall;
+  {
+    std::lock_guard lock(mutex_);
+    for (const auto& held : due) {
+      v1::HeartbeatRequest* heartbeat = request.add_operations()->mutable_heartbeat();
+      heartbeat->set_namespace_(held->name_space);
+      heartbeat->set_id(held->id);
+      heartbeat->set_lock(held->lock);
+      // Short enough for a second try within the lease.
+      timeout = std::min(timeout, std::max(Lease(*held) / 4, kShortestCall));
+    }
+    ++calls_;
+  }
+  transport_->Batch(request, {timeout, cancel_.get_token()},
+                    [this, due = std::move(due), now](absl::StatusOr<v1::BatchResponse> answer) {
+                      Answered(due, now, answer);
+                    });
+}
+
+void LockKeeper::Answered(const Locks& asked, MonotonicTime sent,
+                          const absl::StatusOr<v1::BatchResponse>& answer) {
+  std::lock_guard lock(mutex_);
+  const bool complete = answer.ok() && static_cast<size_t>(answer->results_size()) == asked.size();
+  for (size_t i = 0; i < asked.size(); ++i) {
+    HeldLock& held = *asked[i];
+    held.in_flight = false;
+    if (!complete) {
+      Unanswered(held);
+      continue;
+    }
+    const v1::OperationResult& result = answer->results(static_cast<int>(i));
+    if (result.has_task()) {
+      Renew(held, sent, FromProto(result.task().lease_remaining()));
+    } else if (IsLost(MakeStatus(result.error().code(), result.error().message(),
+                                 result.error().SerializeAsString()))) {
+      held.ended = true;
+    } else {
+      Unanswered(held);
+    }
+  }
+  --calls_;
+  look_ = true;
+  // With the lock held: the destructor may be waiting for this very call.
+  changed_.notify_all();
+}
+
+void LockKeeper::Renew(HeldLock& held, MonotonicTime sent, absl::Duration remaining) {
+  // Two answers may overtake each other; what was asked later is what holds.
+  if (sent < held.sent) return;
+  held.sent = sent;
+  held.valid_until = sent + remaining;
+  held.next_heartbeat = sent + remaining / 3 * Uniform(0.85, 1.0);
+}
+
+void LockKeeper::Unanswered(HeldLock& held) {
+  // Soon again, since the lease is running: a twelfth of it, at most a second.
+  const absl::Duration pause =
+      std::clamp(Lease(held) / 12, absl::Milliseconds(10), absl::Seconds(1));
+  held.next_heartbeat = clock_->Now() + pause * Uniform(0.5, 1.0);
+}
+
+void LockKeeper::Loop(std::stop_token stop) {
+  while (!stop.stop_requested()) {
+    const MonotonicTime next = RunOnce();
+    std::unique_lock lock(mutex_);
+    const auto looked = [this] { return std::exchange(look_, false); };
+    if (next == absl::InfiniteFuture()) {
+      changed_.wait(lock, stop, looked);
+    } else {
+      const absl::Duration wait =
+          std::clamp(next - clock_->Now(), absl::ZeroDuration(), kLongestWait);
+      changed_.wait_for(lock, stop, absl::ToChronoNanoseconds(wait), looked);
+    }
+  }
+}
+
+}  // namespace tracker::internal

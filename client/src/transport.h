@@ -1,0 +1,48 @@
+// How requests reach a server: the one door of the client to the network, so that tests can answer,
+// refuse and lose requests on command. One attempt each; repeats are retry.h's.
+//
+// Thread-safe. An error is an absl::Status made with MakeStatus, so that its details are kept.
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <stop_token>
+#include <string>
+
+#include "absl/status/statusor.h"
+#include "absl/time/time.h"
+#include "tracker/v1/tracker.pb.h"
+
+namespace tracker::internal {
+
+struct CallOptions {
+  // DeadlineExceeded after it.
+  absl::Duration timeout;
+  // Ends the call early with Cancelled.
+  std::stop_token cancelled;
+};
+
+class Transport {
+ public:
+  using BatchCallback = std::function<void(absl::StatusOr<v1::BatchResponse>)>;
+
+  virtual ~Transport() = default;
+
+  // One write, by the RPC of its name.
+  virtual absl::StatusOr<v1::Task> Write(const v1::Operation& operation,
+                                         const CallOptions& options) = 0;
+  // Many writes. Does not block; `done` is called exactly once, on any thread.
+  virtual void Batch(const v1::BatchRequest& request, const CallOptions& options,
+                     BatchCallback done) = 0;
+  virtual absl::StatusOr<v1::Task> Get(const v1::GetRequest& request,
+                                       const CallOptions& options) = 0;
+  virtual absl::StatusOr<v1::ListResponse> List(const v1::ListRequest& request,
+                                                const CallOptions& options) = 0;
+  virtual absl::StatusOr<v1::CountResponse> Count(const v1::CountRequest& request,
+                                                  const CallOptions& options) = 0;
+};
+
+// Over gRPC, without TLS. Connects with the first call.
+std::shared_ptr<Transport> NewGrpcTransport(const std::string& address);
+
+}  // namespace tracker::internal
