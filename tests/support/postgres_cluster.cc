@@ -45,7 +45,11 @@ bool HasServer(const fs::path& folder) {
 absl::StatusOr<std::string> FindProgramFolder() {
   if (const char* path = std::getenv("PATH")) {
     for (absl::string_view folder : absl::StrSplit(path, ':', absl::SkipEmpty())) {
-      if (HasServer(fs::path(std::string(folder)))) return std::string(folder);
+      const fs::path initdb = fs::path(std::string(folder)) / "initdb";
+      std::error_code ignored;
+      // A link on PATH leads to the folder that has psql and pgbench, too.
+      const fs::path programs = fs::canonical(initdb, ignored).parent_path();
+      if (!ignored && HasServer(programs)) return programs.string();
     }
   }
   int newest = 0;
