@@ -25,8 +25,11 @@ const json* FindInexact(const json& value) {
     for (const json& child : value) {
       if (const json* found = FindInexact(child)) return found;
     }
-  } else if (value.is_number_integer() && std::abs(value.get<double>()) > kExactIntegers) {
-    return &value;
+  } else if (value.is_number_integer()) {
+    // Rounding may reach the limit from above, but then the number comes back changed.
+    const auto number = value.get<double>();
+    if (std::abs(number) > kExactIntegers || json(static_cast<int64_t>(number)) != value)
+      return &value;
   }
   return nullptr;
 }

@@ -4,6 +4,7 @@
 
 #include "absl/strings/cord.h"
 #include "client/src/convert.h"
+#include "client/src/text.h"
 #include "google/rpc/error_details.pb.h"
 #include "google/rpc/status.pb.h"
 #include "tracker/errors.h"
@@ -88,7 +89,8 @@ absl::Status MakeStatus(int code, const std::string& message, const std::string&
   return status;
 }
 
-absl::Status InvalidArgument(const std::string& message) {
+absl::Status InvalidArgument(const std::string& text) {
+  const std::string message = ScrubReport(text);
   google::rpc::ErrorInfo info;
   info.set_reason(ReasonName(Reason::kInvalidArgument));
   info.set_domain(kDomain);
