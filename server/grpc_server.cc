@@ -4,6 +4,7 @@
 
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
+#include "grpc/health/v1/health.pb.h"
 #include "grpcpp/ext/proto_server_reflection_plugin.h"
 #include "grpcpp/health_check_service_interface.h"
 #include "grpcpp/resource_quota.h"
@@ -15,6 +16,10 @@
 
 namespace tracker::server {
 namespace {
+
+// gRPC answers health checks without a description of them; linking ours in lets reflection show
+// it.
+void DescribeHealth() { grpc::health::v1::HealthCheckRequest::descriptor(); }
 
 int Millis(absl::Duration duration) {
   return static_cast<int>(absl::ToInt64Milliseconds(duration));
@@ -59,6 +64,7 @@ absl::StatusOr<std::unique_ptr<GrpcServer>> GrpcServer::Start(const Config& conf
                                                               service::Tracker* tracker,
                                                               Health* health) {
   grpc::EnableDefaultHealthCheckService(true);
+  DescribeHealth();
   grpc::reflection::InitProtoReflectionServerBuilderPlugin();
   std::unique_ptr<GrpcServer> server(new GrpcServer(MakeTrackerService(tracker), health));
   grpc::ServerBuilder builder;
