@@ -78,13 +78,16 @@ bool AnswerBudget::TrySpend(size_t bytes) {
 absl::Status AnswerBudget::AddPayload(const domain::Task& task, v1::Task* out) {
   if (task.data.empty() && task.errors.empty()) return absl::OkStatus();
   v1::Task payload;
-  if (absl::Status status = EncodePayload(task, &payload); !status.ok()) return status;
-  if (TrySpend(payload.ByteSizeLong())) {
-    if (payload.has_data()) out->mutable_data()->Swap(payload.mutable_data());
-    out->mutable_errors()->Swap(payload.mutable_errors());
-  } else {
-    out->set_truncated(true);
+  if (!payloads_end_ && domain::ByteSize(task) <= left_) {
+    if (absl::Status status = EncodePayload(task, &payload); !status.ok()) return status;
+    if (TrySpend(payload.ByteSizeLong())) {
+      if (payload.has_data()) out->mutable_data()->Swap(payload.mutable_data());
+      out->mutable_errors()->Swap(payload.mutable_errors());
+      return absl::OkStatus();
+    }
   }
+  payloads_end_ = true;
+  out->set_truncated(true);
   return absl::OkStatus();
 }
 

@@ -28,11 +28,14 @@ class AnswerBudget {
   void Spend(size_t bytes) { left_ -= bytes < left_ ? bytes : left_; }
   // Takes `bytes` if they are there.
   bool TrySpend(size_t bytes);
-  // Adds data and errors, or sets `truncated`. DataLoss as EncodePayload.
+  // Adds data and errors, or sets `truncated`. DataLoss as EncodePayload. Once there was no room,
+  // no later task gets any: what is left over is not worth reading the data of a thousand tasks
+  // for.
   absl::Status AddPayload(const domain::Task& task, v1::Task* out);
 
  private:
   size_t left_;
+  bool payloads_end_ = false;
 };
 
 // The bytes that an element takes within an answer: its own, its tag and its length.
