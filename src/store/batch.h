@@ -24,6 +24,9 @@ class Batch {
     std::optional<domain::Task> before;
     std::optional<domain::Task> after;
     bool changed = false;
+
+    // Deleted and made anew within the batch: another task, and so another row, of the same name.
+    bool replaced() const { return before && after && before->create_time != after->create_time; }
   };
   // How the number of tasks of a namespace and status changes.
   using CountDeltas = std::map<std::pair<std::string, domain::Status>, int64_t>;

@@ -186,22 +186,23 @@ absl::Status Writer::WriteRows(Connection& connection, int bucket, const Batch& 
   for (size_t i = 0; i < batch.rows().size(); ++i) {
     const Batch::Row& row = batch.rows()[i];
     if (!row.changed) continue;
-    if (!row.before) {
-      inserts.push_back(&row);
-    } else if (!row.after) {
-      deletes.push_back(batch.keys()[i]);
-    } else {
+    if (row.before && row.after && !row.replaced()) {
       updates.push_back(&row);
+      continue;
     }
+    if (row.before) deletes.push_back(batch.keys()[i]);
+    if (row.after) inserts.push_back(&row);
+  }
+  // Before the inserts, one of which may be of the same name.
+  for (const TaskKey& key : deletes) {
+    absl::StatusOr<Rows> gone =
+        connection.Execute(kDelete, {absl::StrCat(bucket), key.name_space, key.id});
+    if (!gone.ok()) return gone.status();
   }
   if (!inserts.empty()) {
     absl::StatusOr<Rows> made = connection.Execute(kInsert, InsertValues(bucket, inserts));
     if (!made.ok()) return made.status();
     if (made->Int(0, 0) != static_cast<int64_t>(inserts.size())) return InsertRace();
-  }
-  if (!deletes.empty()) {
-    absl::StatusOr<Rows> gone = connection.Execute(kDelete, KeyValues(bucket, deletes));
-    if (!gone.ok()) return gone.status();
   }
   const Batch::CountDeltas deltas = batch.Deltas();
   if (!updates.empty()) {

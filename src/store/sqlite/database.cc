@@ -1,15 +1,25 @@
 #include "src/store/sqlite/database.h"
 
-#include <vector>
-
 #include "absl/strings/str_cat.h"
+#include "absl/time/clock.h"
+#include "absl/time/time.h"
 
 namespace tracker::store::sqlite {
 namespace {
 
-// How long a statement waits for another process's transaction, which is a commit of a lane; longer
-// than any of these, and shorter than a caller's patience.
-constexpr int kBusyTimeoutMs = 5000;
+// How long a statement waits for another's transaction, which is a commit of a lane; longer than
+// any of these, and shorter than a caller's patience.
+constexpr absl::Duration kBusyPatience = absl::Seconds(5);
+// How often it looks meanwhile. SQLite's own handler waits up to 100 ms at a time, and would starve
+// beside a store that commits without a pause.
+constexpr absl::Duration kBusyPoll = absl::Microseconds(500);
+
+// `tries`: how often this wait has asked before. Nonzero: look again.
+int WaitWhileBusy(void*, int tries) {
+  if (tries >= kBusyPatience / kBusyPoll) return 0;
+  absl::SleepFor(kBusyPoll);
+  return 1;
+}
 
 absl::Status ToStatus(int code, sqlite3* handle) {
   const std::string message =
@@ -91,7 +101,7 @@ absl::StatusOr<std::unique_ptr<Connection>> Connection::Open(const std::string& 
   }
   std::unique_ptr<Connection> connection(new Connection(handle));
   sqlite3_extended_result_codes(handle, 1);
-  sqlite3_busy_timeout(handle, kBusyTimeoutMs);
+  sqlite3_busy_handler(handle, WaitWhileBusy, nullptr);
   return connection;
 }
 

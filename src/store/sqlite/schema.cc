@@ -54,12 +54,12 @@ CREATE TABLE task_count (
 constexpr int64_t kNewest = std::size(kMigrations);
 
 absl::Status CheckOwner(Connection& connection) {
-  const absl::StatusOr<int64_t> owner = connection.QueryInt("PRAGMA application_id");
-  if (!owner.ok()) return owner.status();
-  if (*owner == kApplicationId) return absl::OkStatus();
-  const absl::StatusOr<int64_t> objects = connection.QueryInt("SELECT count(*) FROM sqlite_master");
-  if (!objects.ok()) return objects.status();
-  if (*objects == 0) return absl::OkStatus();
+  // One statement, one moment: another may be making the tables just now.
+  const absl::StatusOr<int64_t> strangers = connection.QueryInt(absl::StrCat(
+      "SELECT count(*) FROM sqlite_master, pragma_application_id() WHERE application_id <> ",
+      kApplicationId));
+  if (!strangers.ok()) return strangers.status();
+  if (*strangers == 0) return absl::OkStatus();
   return absl::FailedPreconditionError(
       "it is another program's SQLite database; name another file");
 }

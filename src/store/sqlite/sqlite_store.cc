@@ -139,14 +139,13 @@ absl::StatusOr<std::vector<int64_t>> Load(Connection& connection, const Refused&
 }
 
 absl::Status WriteRow(Connection& connection, int64_t row_id, const Batch::Row& row) {
-  // Deleted and made anew is a new row: create_time never changes.
-  const bool anew = row.before && row.after && row.before->create_time != row.after->create_time;
-  if (row.before && (anew || !row.after)) {
-    const absl::Status status = sqlite::DeleteTask(connection, row_id);
-    if (!status.ok() || !row.after) return status;
+  if (row.before && row.after && !row.replaced()) {
+    return sqlite::UpdateTask(connection, row_id, *row.after);
   }
-  if (!row.before || anew) return sqlite::InsertTask(connection, *row.after);
-  return sqlite::UpdateTask(connection, row_id, *row.after);
+  if (row.before) {
+    if (absl::Status gone = sqlite::DeleteTask(connection, row_id); !gone.ok()) return gone;
+  }
+  return row.after ? sqlite::InsertTask(connection, *row.after) : absl::OkStatus();
 }
 
 absl::Status AddCounts(Connection& connection, const Batch::CountDeltas& deltas) {

@@ -1,0 +1,224 @@
+// Databases that cannot be opened, that go away and come back, that a stranger holds.
+#include <gtest/gtest.h>
+#include <sqlite3.h>
+
+#include <fstream>
+#include <pqxx/pqxx>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include "absl/strings/match.h"
+#include "absl/strings/str_cat.h"
+#include "absl/time/clock.h"
+#include "tests/conformance/store_test.h"
+
+namespace tracker::store {
+namespace {
+
+using domain::Command;
+using domain::Outcome;
+using domain::Reason;
+using domain::Start;
+using domain::Status;
+
+// One line, of this code, that has the words in it.
+void ExpectRefused(const std::string& url, absl::StatusCode code,
+                   const std::vector<std::string>& words, bool migrate = true) {
+  SCOPED_TRACE(url);
+  const absl::Time begin = absl::Now();
+  const auto opened = Open(url, {.migrate = migrate});
+  ASSERT_FALSE(opened.ok());
+  EXPECT_EQ(opened.status().code(), code) << opened.status();
+  const std::string message(opened.status().message());
+  EXPECT_EQ(message.find('\n'), std::string::npos) << message;
+  for (const std::string& word : words) {
+    EXPECT_TRUE(absl::StrContains(message, word)) << message << "\nlacks: " << word;
+  }
+  EXPECT_LT(absl::Now() - begin, absl::Seconds(15));
+}
+
+class OpenTest : public StoreTest {};
+INSTANTIATE_FOR_ALL_STORES(OpenTest);
+
+TEST_P(OpenTest, RefusesAnEmptyDatabaseThatItMayNotMigrate) {
+  if (sqlite()) {
+    const std::string file = (folder() / "empty.db").string();
+    ExpectRefused("sqlite:" + file, absl::StatusCode::kFailedPrecondition, {file, "migrate"},
+                  /*migrate=*/false);
+    EXPECT_FALSE(std::filesystem::exists(file));
+    std::ofstream(file).close();
+    ExpectRefused("sqlite:" + file, absl::StatusCode::kFailedPrecondition, {file, "migrate"},
+                  /*migrate=*/false);
+  } else {
+    static int databases = 0;
+    const std::string name = absl::StrCat("empty", ++databases);
+    ASSERT_OK(SharedPostgres().CreateDatabase(name));
+    ExpectRefused(SharedPostgres().Url(name), absl::StatusCode::kFailedPrecondition, {"migrate"},
+                  /*migrate=*/false);
+  }
+  // What is migrated needs no migration.
+  EXPECT_NE(OpenAnother(/*migrate=*/false), nullptr);
+}
+
+TEST(OpenUrlTest, RefusesUrlsOfNoKnownKind) {
+  for (const char* url : {"", "tracker.db", "mysql://host/db", "sqlite", "postgres:/x"}) {
+    ExpectRefused(url, absl::StatusCode::kInvalidArgument, {"sqlite:", "postgresql://"});
+  }
+  ExpectRefused("sqlite:", absl::StatusCode::kInvalidArgument, {"sqlite:tracker.db"});
+}
+
+TEST(OpenUrlTest, SqliteSaysWhyAndWhatToDo) {
+  std::string name = (std::filesystem::temp_directory_path() / "tracker-open-XXXXXX").string();
+  ASSERT_NE(mkdtemp(name.data()), nullptr);
+  const std::filesystem::path folder = name;
+  const std::string other = folder / "other.db";
+  sqlite3* database = nullptr;
+  ASSERT_EQ(sqlite3_open(other.c_str(), &database), SQLITE_OK);
+  sqlite3_exec(database, "CREATE TABLE cookies (x)", nullptr, nullptr, nullptr);
+  sqlite3_close(database);
+  const std::string newer = folder / "newer.db";
+  ASSERT_TRUE(Open("sqlite:" + newer, {}).ok());
+  ASSERT_EQ(sqlite3_open(newer.c_str(), &database), SQLITE_OK);
+  sqlite3_exec(database, "PRAGMA user_version = 99", nullptr, nullptr, nullptr);
+  sqlite3_close(database);
+  const std::string text = folder / "text.db";
+  std::ofstream(text) << std::string(5000, 'x');
+
+  const auto precondition = absl::StatusCode::kFailedPrecondition;
+  const auto argument = absl::StatusCode::kInvalidArgument;
+  ExpectRefused("sqlite::memory:", argument, {"memory", "file"});
+  ExpectRefused("sqlite://tracker.db", argument, {"sqlite:tracker.db"});
+  ExpectRefused("sqlite:" + name + "/missing/t.db", precondition, {name + "/missing", "folder"});
+  ExpectRefused("sqlite:" + name, precondition, {"folder"});
+  ExpectRefused("sqlite:" + text, precondition, {text, "no SQLite database"});
+  ExpectRefused("sqlite:" + other, precondition, {other, "another program"});
+  ExpectRefused("sqlite:" + newer, precondition, {newer, "99", "newer"});
+  ExpectRefused("sqlite:/proc/tracker.db", absl::StatusCode::kUnavailable, {"/proc/tracker.db"});
+  // What was refused was left alone.
+  ASSERT_EQ(sqlite3_open(other.c_str(), &database), SQLITE_OK);
+  EXPECT_EQ(sqlite3_exec(database, "SELECT x FROM cookies", nullptr, nullptr, nullptr), SQLITE_OK);
+  sqlite3_close(database);
+  EXPECT_FALSE(std::filesystem::exists(other + "-wal"));
+  std::filesystem::remove_all(folder);
+}
+
+TEST(OpenUrlTest, PostgresSaysWhyAndHidesThePassword) {
+  const int port = SharedPostgres().port();
+  const auto unavailable = absl::StatusCode::kUnavailable;
+  ExpectRefused("postgresql://u:secret@127.0.0.1:1/db", unavailable, {"127.0.0.1:1"});
+  ExpectRefused(SharedPostgres().Url("nobodys"), unavailable, {"nobodys"});
+  ExpectRefused("postgresql://postgres@no-such-host.invalid/db", unavailable, {"no-such-host"});
+  ExpectRefused(absl::StrCat("postgresql://postgres@127.0.0.1:", port, "/db?nonsense=1"),
+                unavailable, {"nonsense"});
+  ExpectRefused("postgresql://postgres@127.0.0.1:notaport/db", unavailable, {"notaport"});
+  const auto opened = Open("postgresql://u:secret@127.0.0.1:1/db", {});
+  EXPECT_FALSE(absl::StrContains(opened.status().message(), "secret")) << opened.status();
+}
+
+class TroubleTest : public StoreTest {
+ protected:
+  void TakeAway() {
+    if (sqlite()) {
+      std::filesystem::rename(folder() / "tracker.db", folder() / "moved.db");
+    } else {
+      ASSERT_OK(SharedPostgres().Stop());
+    }
+  }
+  void BringBack() {
+    if (sqlite()) {
+      std::filesystem::rename(folder() / "moved.db", folder() / "tracker.db");
+    } else {
+      ASSERT_OK(SharedPostgres().StartAgain());
+    }
+  }
+};
+INSTANTIATE_FOR_ALL_STORES(TroubleTest);
+
+TEST_P(TroubleTest, ADatabaseThatGoesAwayIsUnavailableAndThenBack) {
+  CreateAll({"a"});
+  const Command start = Make("a", Start{.worker = "w"});
+  ASSERT_OK(Apply(start));
+  TakeAway();
+  const std::vector<Command> commands = {start, Make("b", Start{.create_if_missing = true})};
+  for (const Outcome& outcome : Apply(commands)) {
+    EXPECT_EQ(outcome.reason, Reason::kStoreUnavailable);
+    EXPECT_FALSE(outcome.message.empty());
+  }
+  EXPECT_EQ(store().Ping().code(), absl::StatusCode::kUnavailable);
+  if (!sqlite()) {
+    EXPECT_EQ(Get("a").reason, Reason::kStoreUnavailable);
+    EXPECT_EQ(store().List({.name_space = kNamespace}).status().code(),
+              absl::StatusCode::kUnavailable);
+    EXPECT_EQ(store().Count("").status().code(), absl::StatusCode::kUnavailable);
+    EXPECT_EQ(store().ListExpired(1).status().code(), absl::StatusCode::kUnavailable);
+  }
+  BringBack();
+  // The same commands, the same tokens, the same store.
+  for (const Outcome& outcome : Apply(commands)) EXPECT_OK(outcome);
+  EXPECT_OK(store().Ping());
+  EXPECT_EQ(Get("a").task->fence, 1);
+  EXPECT_EQ(Get("b").task->fence, 1);
+  EXPECT_EQ(store().Count(kNamespace)->at(0).count, 2);
+}
+
+TEST_P(TroubleTest, AStrangersTransactionThatEndsIsWaitedFor) {
+  CreateAll({"a", "b"});
+  std::atomic<bool> held = false;
+  std::thread stranger([&] {
+    if (sqlite()) {
+      sqlite3* database = nullptr;
+      sqlite3_open((folder() / "tracker.db").c_str(), &database);
+      sqlite3_busy_timeout(database, 5000);
+      sqlite3_exec(database, "BEGIN IMMEDIATE", nullptr, nullptr, nullptr);
+      held = true;
+      absl::SleepFor(absl::Milliseconds(200));
+      sqlite3_exec(database, "COMMIT", nullptr, nullptr, nullptr);
+      sqlite3_close(database);
+    } else {
+      pqxx::connection connection(url());
+      pqxx::work work(connection);
+      work.exec("SELECT 1 FROM tracker.task WHERE id = 'a' FOR UPDATE");
+      held = true;
+      absl::SleepFor(absl::Milliseconds(200));
+    }
+  });
+  while (!held) absl::SleepFor(absl::Milliseconds(1));
+  for (const Outcome& outcome : Apply({Make("a", Start{}), Make("b", Start{})})) {
+    EXPECT_OK(outcome);
+  }
+  stranger.join();
+}
+
+TEST_P(TroubleTest, WhatAStrangerKeepsIsUnavailableAndThenBack) {
+  CreateAll({"a", "b", "c"});
+  const std::vector<Command> commands = {Make("a", Start{}), Make("b", Start{}),
+                                         Make("c", Start{})};
+  std::vector<Outcome> outcomes;
+  const absl::Time begin = absl::Now();
+  if (sqlite()) {
+    // SQLite has one lock for all.
+    sqlite3* database = nullptr;
+    ASSERT_EQ(sqlite3_open((folder() / "tracker.db").c_str(), &database), SQLITE_OK);
+    ASSERT_EQ(sqlite3_exec(database, "BEGIN IMMEDIATE", nullptr, nullptr, nullptr), SQLITE_OK);
+    outcomes = Apply(commands);
+    sqlite3_close(database);
+    EXPECT_EQ(outcomes[0].reason, Reason::kStoreUnavailable);
+    EXPECT_EQ(outcomes[2].reason, Reason::kStoreUnavailable);
+  } else {
+    // The one row stops no other.
+    pqxx::connection connection(url());
+    pqxx::work stranger(connection);
+    stranger.exec("SELECT 1 FROM tracker.task WHERE id = 'b' FOR UPDATE");
+    outcomes = Apply(commands);
+    EXPECT_OK(outcomes[0]);
+    EXPECT_OK(outcomes[2]);
+  }
+  EXPECT_EQ(outcomes[1].reason, Reason::kStoreUnavailable);
+  EXPECT_LT(absl::Now() - begin, absl::Seconds(15));
+  for (const Outcome& outcome : Apply(commands)) EXPECT_OK(outcome);
+  EXPECT_EQ(Get("a").task->fence, 1);
+}
+
+}  // namespace
+}  // namespace tracker::store
