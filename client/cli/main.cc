@@ -309,7 +309,8 @@ class Grammar {
   CLI::App* Add(const char* name, const char* what, const char* example, Command command) {
     CLI::App* sub = app_.add_subcommand(name, what);
     sub->fallthrough();
-    sub->footer(absl::StrCat("Example:\n  ", example));
+    sub->footer(absl::StrCat("Example:\n  ", example,
+                             "\ntrackerctl --help shows the options of all commands."));
     sub->callback([this, command] { command_ = command; });
     return sub;
   }

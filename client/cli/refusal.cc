@@ -63,9 +63,8 @@ std::string Advice(const absl::Status& status, const Asked& asked) {
       return absl::StrCat("Look at it:  ", Command(asked, "get"),
                           "\nTo accept one that is there, add --allow-existing.");
     case Reason::kTaskLocked:
-      return absl::StrCat(Holder(status),
-                          "Wait, or take it over if that worker is gone:\n  start … --ignore-lock"
-                          ", or reset or delete with --force.");
+      return absl::StrCat(Holder(status), "Wait; or, if that worker is gone, take it over:  ",
+                          Command(asked, "start", "--ignore-lock"));
     case Reason::kLockLost:
       return absl::StrCat(LostTo(status),
                           "Nothing was changed; whoever worked with this lock should stop.\n"
@@ -116,7 +115,7 @@ int ExplainRefusal(const absl::Status& status, const Asked& asked) {
     std::cerr << "trackerctl: no answer from a trackerd at " << asked.server << ": "
               << Cause(status) << "\n"
               << "Start one:  trackerd --listen " << asked.server
-              << "\nOr name another with --server HOST:PORT or TRACKER_SERVER.\n";
+              << "\nor name another with --server HOST:PORT or TRACKER_SERVER.\n";
   } else {
     std::cerr << "trackerctl: "
               << (reason == Reason::kNone ? absl::StatusCodeToString(status.code())
