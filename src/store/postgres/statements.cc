@@ -9,66 +9,66 @@ namespace tracker::store::postgres {
 using domain::Task;
 using domain::TaskKey;
 
-// The CTE is materialised so that a row's clock is read after its lock was had; LEFT JOIN, so that
-// there is a clock without rows.
-#define TRACKER_LOCK(how) \
-  "WITH held AS MATERIALIZED ("                                                            \
-  "  SELECT " TRACKER_TASK_COLUMNS("t.")                                                   \
-  "  FROM unnest($2::text[], $3::text[]) AS k(namespace, id)"                              \
-  "  JOIN tracker.task t ON t.bucket = $1::int AND t.namespace = k.namespace AND t.id = k.id" \
-  "  ORDER BY t.namespace, t.id FOR NO KEY UPDATE OF t" how ")"                            \
-  " SELECT " TRACKER_NOW_US ", " TRACKER_TASK_COLUMNS("h.")                                \
-  " FROM (VALUES (1)) AS one LEFT JOIN held h ON true"
+// One task by its key, within a statement that has its keys in k(namespace, id). The subquery
+// forces the only good plan, whatever the statistics of a table that was empty a moment ago say:
+// for each key one probe of the primary key.
+#define TRACKER_EACH_TASK(columns, lock)                     \
+  " FROM unnest($2::text[], $3::text[]) AS k(namespace, id)" \
+  " CROSS JOIN LATERAL (SELECT " columns                     \
+  " FROM tracker.task"                                       \
+  " WHERE bucket = $1::int AND namespace = k.namespace AND id = k.id " lock " OFFSET 0) t"
+
+// The keys come in their order, and are locked in it. The CTE is materialised so that a row's clock
+// is read after its lock was had; LEFT JOIN, so that there is a clock without rows.
+#define TRACKER_LOCK(how)                                    \
+  "WITH held AS MATERIALIZED (SELECT t.*" TRACKER_EACH_TASK( \
+      TRACKER_TASK_COLUMNS(""),                              \
+      "FOR NO KEY UPDATE" how) ") SELECT " TRACKER_NOW_US    \
+                               ", " TRACKER_TASK_COLUMNS(    \
+                                   "h.") " FROM (VALUES (1)) AS one LEFT JOIN held h ON true"
 
 const Statement kLock = {"lock", TRACKER_LOCK("")};
 const Statement kLockUnheld = {"lock_unheld", TRACKER_LOCK(" SKIP LOCKED")};
 
-const Statement kExisting = {
-    "existing",
-    "SELECT t.namespace, t.id FROM unnest($2::text[], $3::text[]) AS k(namespace, id)"
-    " JOIN tracker.task t ON t.bucket = $1::int AND t.namespace = k.namespace AND t.id = k.id"};
+const Statement kExisting = {"existing",
+                             "SELECT t.namespace, t.id" TRACKER_EACH_TASK("namespace, id", "")};
 
 #define TRACKER_ADD_COUNTS(namespaces, statuses, deltas)                                      \
   "INSERT INTO tracker.task_count (bucket, namespace, status, n)"                             \
   " SELECT $1::int, c.namespace, c.status, c.n FROM unnest(" namespaces "::text[], " statuses \
   "::smallint[], " deltas "::bigint[]) AS c(namespace, status, n)"
 
+// The new tasks, from arrays of their columns in the order of TRACKER_TASK_COLUMNS.
+#define TRACKER_INSERT \
+  "INSERT INTO tracker.task (bucket, " TRACKER_TASK_COLUMNS("")                                    \
+  ") SELECT $1::int, v.namespace, v.id, v.status, v.attempts, v.max_attempts, v.priority, v.fence,"\
+  " v.create_us, v.update_us, v.available_us, v.worker, v.lock, v.lock_us, v.lock_expire_us,"      \
+  " v.lease_us, v.data::json, v.errors::json"                                                      \
+  " FROM unnest($2::text[], $3::text[], $4::smallint[], $5::int[], $6::int[], $7::int[],"          \
+  " $8::bigint[], $9::bigint[], $10::bigint[], $11::bigint[], $12::text[], $13::text[],"           \
+  " $14::bigint[], $15::bigint[], $16::bigint[], $17::text[], $18::text[])"                        \
+  " AS v(" TRACKER_TASK_COLUMNS("") ")"
+
+// An insert that always conflicts, since the rows are there and locked: it finds each by one probe
+// of the primary key, where the plan of UPDATE … FROM unnest would hang on the statistics. What is
+// NULL did not change, and stays where it is, out of line when it is large; Apply never empties
+// data or errors.
 const Statement kUpdate = {
     "update",
-    "WITH changed AS ("
-    "  UPDATE tracker.task t SET status = v.status, attempts = v.attempts, fence = v.fence,"
-    "    update_us = v.update_us, available_us = v.available_us, worker = v.worker, lock = v.lock,"
-    "    lock_us = v.lock_us, lock_expire_us = v.lock_expire_us, lease_us = v.lease_us,"
-    // What did not change stays where it is, out of line when it is large.
-    "    data = CASE WHEN v.set_data THEN v.data::json ELSE t.data END,"
-    "    errors = CASE WHEN v.set_errors THEN v.errors::json ELSE t.errors END"
-    "  FROM unnest($2::text[], $3::text[], $4::smallint[], $5::int[], $6::bigint[], $7::bigint[],"
-    "              $8::bigint[], $9::text[], $10::text[], $11::bigint[], $12::bigint[],"
-    "              $13::bigint[], $14::bool[], $15::text[], $16::bool[], $17::text[])"
-    "    AS v(namespace, id, status, attempts, fence, update_us, available_us, worker, lock,"
-    "         lock_us, lock_expire_us, lease_us, set_data, data, set_errors, errors)"
-    "  WHERE t.bucket = $1::int AND t.namespace = v.namespace AND t.id = v.id)"
-    " " TRACKER_ADD_COUNTS("$18", "$19", "$20")};
+    "WITH changed AS (" TRACKER_INSERT
+    "  ON CONFLICT (bucket, namespace, id) DO UPDATE SET status = excluded.status,"
+    "  attempts = excluded.attempts, fence = excluded.fence, update_us = excluded.update_us,"
+    "  available_us = excluded.available_us, worker = excluded.worker, lock = excluded.lock,"
+    "  lock_us = excluded.lock_us, lock_expire_us = excluded.lock_expire_us,"
+    "  lease_us = excluded.lease_us, data = coalesce(excluded.data, task.data),"
+    "  errors = coalesce(excluded.errors, task.errors)) " TRACKER_ADD_COUNTS("$19", "$20", "$21")};
 
-const Statement kInsert = {
-    "insert",
-    "WITH made AS ("
-    "  INSERT INTO tracker.task (bucket, " TRACKER_TASK_COLUMNS("") ")"
-    "  SELECT $1::int, v.namespace, v.id, v.status, v.attempts, v.max_attempts, v.priority, v.fence,"
-    "         v.create_us, v.update_us, v.available_us, v.worker, v.lock, v.lock_us,"
-    "         v.lock_expire_us, v.lease_us, v.data::json, v.errors::json"
-    "  FROM unnest($2::text[], $3::text[], $4::smallint[], $5::int[], $6::int[], $7::int[],"
-    "              $8::bigint[], $9::bigint[], $10::bigint[], $11::bigint[], $12::text[],"
-    "              $13::text[], $14::bigint[], $15::bigint[], $16::bigint[], $17::text[],"
-    "              $18::text[])"
-    "    AS v(" TRACKER_TASK_COLUMNS("") ")"
-    "  ON CONFLICT DO NOTHING RETURNING 1)"
-    " SELECT count(*) FROM made"};
+const Statement kInsert = {"insert", "WITH made AS (" TRACKER_INSERT
+                                     " ON CONFLICT DO NOTHING RETURNING 1)"
+                                     " SELECT count(*) FROM made"};
 
 const Statement kDelete = {
-    "delete",
-    "DELETE FROM tracker.task t USING unnest($2::text[], $3::text[]) AS k(namespace, id)"
-    " WHERE t.bucket = $1::int AND t.namespace = k.namespace AND t.id = k.id"};
+    "delete", "DELETE FROM tracker.task WHERE bucket = $1::int AND namespace = $2 AND id = $3"};
 
 const Statement kAddCounts = {"add_counts", TRACKER_ADD_COUNTS("$2", "$3", "$4")};
 
@@ -147,45 +147,14 @@ std::string ErrorsDocument(const Task& task) {
 
 int64_t Micros(absl::Time time) { return absl::ToUnixMicros(time); }
 
-}  // namespace
-
-std::vector<std::string> UpdateValues(int bucket, const std::vector<const Batch::Row*>& rows,
-                                      const Batch::CountDeltas& deltas) {
-  // In the order of kUpdate's parameters from $2 on.
-  ArrayLiteral columns[16];
-  for (const Batch::Row* row : rows) {
-    const Task& task = *row->after;
-    const bool set_data = task.data != row->before->data;
-    const bool set_errors = task.errors != row->before->errors;
-    columns[0].AddText(task.key.name_space);
-    columns[1].AddText(task.key.id);
-    columns[2].Add(static_cast<int64_t>(task.status));
-    columns[3].Add(task.attempts);
-    columns[4].Add(task.fence);
-    columns[5].Add(Micros(task.update_time));
-    columns[6].Add(Micros(task.available_time));
-    columns[7].AddText(task.worker);
-    columns[8].AddText(task.lock);
-    columns[9].Add(Micros(task.lock_time));
-    columns[10].Add(Micros(task.lock_expire_time));
-    columns[11].Add(absl::ToInt64Microseconds(task.lease));
-    columns[12].AddBool(set_data);
-    AddDocument(columns[13], set_data ? task.data : "");
-    columns[14].AddBool(set_errors);
-    AddDocument(columns[15], set_errors ? ErrorsDocument(task) : "");
-  }
-  std::vector<std::string> values = {absl::StrCat(bucket)};
-  for (ArrayLiteral& column : columns) values.push_back(column.Take());
-  const std::vector<std::string> counts = CountValues(bucket, deltas);
-  values.insert(values.end(), counts.begin() + 1, counts.end());
-  return values;
-}
-
-std::vector<std::string> InsertValues(int bucket, const std::vector<const Batch::Row*>& rows) {
-  // In the order of TRACKER_TASK_COLUMNS.
+// In the order of TRACKER_TASK_COLUMNS. Of `before`, if any, what is unchanged of the documents is
+// left out.
+std::vector<std::string> TaskValues(int bucket, const std::vector<const Batch::Row*>& rows) {
   ArrayLiteral columns[17];
   for (const Batch::Row* row : rows) {
     const Task& task = *row->after;
+    const bool set_data = !row->before || task.data != row->before->data;
+    const bool set_errors = !row->before || task.errors != row->before->errors;
     columns[0].AddText(task.key.name_space);
     columns[1].AddText(task.key.id);
     columns[2].Add(static_cast<int64_t>(task.status));
@@ -201,11 +170,25 @@ std::vector<std::string> InsertValues(int bucket, const std::vector<const Batch:
     columns[12].Add(Micros(task.lock_time));
     columns[13].Add(Micros(task.lock_expire_time));
     columns[14].Add(absl::ToInt64Microseconds(task.lease));
-    AddDocument(columns[15], task.data);
-    AddDocument(columns[16], ErrorsDocument(task));
+    AddDocument(columns[15], set_data ? task.data : "");
+    AddDocument(columns[16], set_errors ? ErrorsDocument(task) : "");
   }
   std::vector<std::string> values = {absl::StrCat(bucket)};
   for (ArrayLiteral& column : columns) values.push_back(column.Take());
+  return values;
+}
+
+}  // namespace
+
+std::vector<std::string> InsertValues(int bucket, const std::vector<const Batch::Row*>& rows) {
+  return TaskValues(bucket, rows);
+}
+
+std::vector<std::string> UpdateValues(int bucket, const std::vector<const Batch::Row*>& rows,
+                                      const Batch::CountDeltas& deltas) {
+  std::vector<std::string> values = TaskValues(bucket, rows);
+  const std::vector<std::string> counts = CountValues(bucket, deltas);
+  values.insert(values.end(), counts.begin() + 1, counts.end());
   return values;
 }
 

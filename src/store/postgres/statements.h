@@ -33,7 +33,7 @@ extern const Statement kExisting;
 extern const Statement kUpdate;
 // Makes tasks, and answers how many of them were new.
 extern const Statement kInsert;
-// Removes tasks that are locked. $1 bucket, $2 namespaces, $3 ids.
+// Removes a task that is locked. $1 bucket, $2 namespace, $3 id.
 extern const Statement kDelete;
 // Adds to the counters. $1 bucket, $2 namespaces, $3 statuses, $4 deltas.
 extern const Statement kAddCounts;
