@@ -3,8 +3,8 @@
 #include <CLI/CLI.hpp>
 #include <algorithm>
 #include <cstdlib>
-#include <map>
 #include <utility>
+#include <vector>
 
 #include "absl/strings/ascii.h"
 #include "absl/strings/match.h"
@@ -60,6 +60,10 @@ std::string EnvironmentName(absl::string_view flag) {
   return absl::StrCat("TRACKER_", absl::AsciiStrToUpper(absl::StrReplaceAll(
                                       absl::StripPrefix(flag, "--"), {{"-", "_"}})));
 }
+
+// Names and what they stand for, in the order to show them.
+template <typename T>
+using Choices = std::vector<std::pair<std::string, T>>;
 
 // The options of one command line, and what of them is not simply bound to a field.
 class Parser {
@@ -149,12 +153,12 @@ class Parser {
   }
 
   void AddOperationFlags() {
-    static const std::map<std::string, LogFormat> kFormats = {{"text", LogFormat::kText},
-                                                              {"json", LogFormat::kJson}};
-    static const std::map<std::string, LogLevel> kLevels = {{"debug", LogLevel::kDebug},
-                                                            {"info", LogLevel::kInfo},
-                                                            {"warn", LogLevel::kWarn},
-                                                            {"error", LogLevel::kError}};
+    static const Choices<LogFormat> kFormats = {{"text", LogFormat::kText},
+                                                {"json", LogFormat::kJson}};
+    static const Choices<LogLevel> kLevels = {{"debug", LogLevel::kDebug},
+                                              {"info", LogLevel::kInfo},
+                                              {"warn", LogLevel::kWarn},
+                                              {"error", LogLevel::kError}};
     AddChoice("--log-format", kFormats, "text", &config_.log_format, "How log lines look");
     AddChoice("--log-level", kLevels, "info", &config_.log_level, "The least that is logged");
     Add("--drain-timeout", drain_timeout_, "How long to finish what is queued after SIGTERM")
@@ -170,17 +174,21 @@ class Parser {
   }
 
   template <typename T>
-  void AddChoice(const std::string& flag, const std::map<std::string, T>& choices,
-                 const std::string& initial, T* value, const std::string& help) {
+  void AddChoice(const std::string& flag, const Choices<T>& choices, const std::string& initial,
+                 T* value, const std::string& help) {
     std::string names;
     for (const auto& [name, unused] : choices)
       absl::StrAppend(&names, names.empty() ? "" : "|", name);
-    const auto check = [&choices, names](std::string& text) -> std::string {
-      if (choices.count(text) > 0) return "";
+    const auto find = [&choices](const std::string& name) {
+      return std::find_if(choices.begin(), choices.end(),
+                          [&](const auto& choice) { return choice.first == name; });
+    };
+    const auto check = [&choices, find, names](std::string& text) -> std::string {
+      if (find(text) != choices.end()) return "";
       return absl::StrCat("'", text, "' is not one of ", names);
     };
     CLI::Option* option = app_.add_option_function<std::string>(
-        flag, [&choices, value](const std::string& name) { *value = choices.at(name); }, help);
+        flag, [find, value](const std::string& name) { *value = find(name)->second; }, help);
     option->check(CLI::Validator(check, ""))->default_str(initial)->type_name(names);
     Register(option, flag)->group("Operation");
   }
