@@ -31,7 +31,7 @@ ClientCore::ClientCore(std::shared_ptr<Transport> transport, ClientOptions optio
 
 absl::StatusOr<ClientCore::Written> ClientCore::Write(const v1::Operation& operation) {
   Written written;
-  auto task = Retry(*clock_, options_.deadline, [&](absl::Duration timeout) {
+  auto task = Retry(*transport_, *clock_, options_.deadline, [&](absl::Duration timeout) {
     written.sent = clock_->Now();
     return transport_->Write(operation, {timeout, {}});
   });
@@ -51,7 +51,7 @@ absl::Status ClientCore::Report(const v1::Operation& operation, const HeldLock& 
     const absl::Status status = transport_->Write(operation, {timeout, {}}).status();
     if (status.ok()) return status;
     if (IsUnanswered(status)) {
-      if (pauses.Wait(*clock_, until, status)) continue;
+      if (pauses.Wait(*transport_, *clock_, until, status)) continue;
       absl::Status given_up(status.code(),
                             absl::StrCat("the report got no answer until ",
                                          until == lease_end ? "the lease was over" : "the deadline",
@@ -119,7 +119,7 @@ std::vector<absl::StatusOr<v1::Task>> ClientCore::WriteAll(std::vector<v1::Opera
       }
     }
     open = std::move(again);
-    if (!open.empty() && !pauses.Wait(*clock_, until, unavailable)) break;
+    if (!open.empty() && !pauses.Wait(*transport_, *clock_, until, unavailable)) break;
   }
   return results;
 }
@@ -128,13 +128,13 @@ absl::StatusOr<v1::Task> ClientCore::Get(const std::string& name_space, const st
   v1::GetRequest request;
   request.set_namespace_(name_space);
   request.set_id(id);
-  return Retry(*clock_, options_.deadline, [&](absl::Duration timeout) {
+  return Retry(*transport_, *clock_, options_.deadline, [&](absl::Duration timeout) {
     return transport_->Get(request, {timeout, {}});
   });
 }
 
 absl::StatusOr<v1::ListResponse> ClientCore::List(const v1::ListRequest& request) {
-  auto response = Retry(*clock_, options_.deadline, [&](absl::Duration timeout) {
+  auto response = Retry(*transport_, *clock_, options_.deadline, [&](absl::Duration timeout) {
     return transport_->List(request, {timeout, {}});
   });
   if (response.ok()) {
@@ -144,7 +144,7 @@ absl::StatusOr<v1::ListResponse> ClientCore::List(const v1::ListRequest& request
 }
 
 absl::StatusOr<v1::CountResponse> ClientCore::Count(const v1::CountRequest& request) {
-  return Retry(*clock_, options_.deadline, [&](absl::Duration timeout) {
+  return Retry(*transport_, *clock_, options_.deadline, [&](absl::Duration timeout) {
     return transport_->Count(request, {timeout, {}});
   });
 }

@@ -28,6 +28,7 @@ class Context {
  public:
   explicit Context(const CallOptions& options) : stop_(options.cancelled, Cancel{&context_}) {
     context_.set_deadline(Deadline(options.timeout));
+    context_.set_wait_for_ready(options.wait_for_connection);
   }
   grpc::ClientContext* get() { return &context_; }
 
@@ -43,7 +44,7 @@ class Context {
 class GrpcTransport : public Transport {
  public:
   explicit GrpcTransport(std::shared_ptr<grpc::Channel> channel)
-      : stub_(v1::TrackerService::NewStub(std::move(channel))) {}
+      : channel_(std::move(channel)), stub_(v1::TrackerService::NewStub(channel_)) {}
 
   absl::StatusOr<v1::Task> Write(const v1::Operation& op, const CallOptions& options) override {
     switch (op.operation_case()) {
@@ -96,6 +97,14 @@ class GrpcTransport : public Transport {
     return UnaryCall(&Stub::Count, request, options);
   }
 
+  // gRPC gets on with connecting only while some thread waits inside of it: after a plain sleep the
+  // connection would be as broken as before, for many seconds.
+  void Pause(Clock&, absl::Duration duration) override {
+    const gpr_timespec end = Deadline(duration);
+    grpc_connectivity_state state = channel_->GetState(/*try_to_connect=*/true);
+    while (channel_->WaitForStateChange(state, end)) state = channel_->GetState(true);
+  }
+
  private:
   template <typename Request, typename Response>
   using Method = grpc::Status (Stub::*)(grpc::ClientContext*, const Request&, Response*);
@@ -118,7 +127,8 @@ class GrpcTransport : public Transport {
     return std::move(*response->mutable_task());
   }
 
-  std::unique_ptr<Stub> stub_;
+  const std::shared_ptr<grpc::Channel> channel_;
+  const std::unique_ptr<Stub> stub_;
 };
 
 }  // namespace

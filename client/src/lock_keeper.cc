@@ -169,7 +169,7 @@ void LockKeeper::Send(Locks due, MonotonicTime now) {
     }
     ++calls_;
   }
-  transport_->Batch(request, {timeout, cancel_.get_token()},
+  transport_->Batch(request, {timeout, cancel_.get_token(), /*wait_for_connection=*/true},
                     [this, due = std::move(due), now](absl::StatusOr<v1::BatchResponse> answer) {
                       Answered(due, now, answer);
                     });

@@ -12,14 +12,15 @@ bool IsUnanswered(const absl::Status& status) {
          status.code() == absl::StatusCode::kCancelled || ReasonOf(status) == Reason::kOverloaded;
 }
 
-bool Pauses::Wait(Clock& clock, MonotonicTime until, const absl::Status& status) {
+bool Pauses::Wait(Transport& transport, Clock& clock, MonotonicTime until,
+                  const absl::Status& status) {
   constexpr absl::Duration kShortest = absl::Milliseconds(5);
   constexpr absl::Duration kLongest = absl::Seconds(2);
   absl::Duration pause = std::max(kShortest, limit_ * Uniform(0, 1));
   if (const auto wished = RetryAfterOf(status)) pause = std::max(pause, *wished);
   limit_ = std::min(limit_ * 2, kLongest);
   if (clock.Now() + pause >= until) return false;
-  clock.SleepFor(pause);
+  transport.Pause(clock, pause);
   return true;
 }
 

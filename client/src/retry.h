@@ -5,6 +5,7 @@
 #include "absl/status/status.h"
 #include "absl/time/time.h"
 #include "client/src/clock.h"
+#include "client/src/transport.h"
 
 namespace tracker::internal {
 
@@ -17,7 +18,7 @@ class Pauses {
  public:
   // Waits as long as befits the next attempt: up to 100 ms, 200 ms, ... 2 s, and not less than the
   // status asks for. False, without waiting, where `until` comes first.
-  bool Wait(Clock& clock, MonotonicTime until, const absl::Status& status);
+  bool Wait(Transport& transport, Clock& clock, MonotonicTime until, const absl::Status& status);
 
  private:
   absl::Duration limit_ = absl::Milliseconds(100);
@@ -26,13 +27,13 @@ class Pauses {
 // Calls `call(timeout)` until it is not Unavailable (which the server and gRPC say of requests that
 // may be repeated as they are), or `limit` has passed; answers its last result.
 template <typename Call>
-auto Retry(Clock& clock, absl::Duration limit, const Call& call) {
+auto Retry(Transport& transport, Clock& clock, absl::Duration limit, const Call& call) {
   const MonotonicTime until = clock.Now() + limit;
   Pauses pauses;
   for (;;) {
     auto result = call(until - clock.Now());
     if (result.ok() || !absl::IsUnavailable(result.status())) return result;
-    if (!pauses.Wait(clock, until, result.status())) return result;
+    if (!pauses.Wait(transport, clock, until, result.status())) return result;
   }
 }
 

@@ -11,6 +11,7 @@
 
 #include "absl/status/statusor.h"
 #include "absl/time/time.h"
+#include "client/src/clock.h"
 #include "tracker/v1/tracker.pb.h"
 
 namespace tracker::internal {
@@ -20,6 +21,8 @@ struct CallOptions {
   absl::Duration timeout;
   // Ends the call early with Cancelled.
   std::stop_token cancelled;
+  // Where there is no connection, wait for one instead of answering Unavailable at once.
+  bool wait_for_connection = false;
 };
 
 class Transport {
@@ -40,6 +43,9 @@ class Transport {
                                                 const CallOptions& options) = 0;
   virtual absl::StatusOr<v1::CountResponse> Count(const v1::CountRequest& request,
                                                   const CallOptions& options) = 0;
+
+  // Sleeps between two attempts. A transport may use the time to get its connection back.
+  virtual void Pause(Clock& clock, absl::Duration duration) { clock.SleepFor(duration); }
 };
 
 // Over gRPC, without TLS. Connects with the first call.

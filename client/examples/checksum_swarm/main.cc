@@ -80,10 +80,12 @@ absl::Status CreateTasks(tracker::Client& client, const Options& options,
   return absl::OkStatus();
 }
 
-absl::Status RunWorkers(tracker::Client& client, const Options& options, int64_t total,
-                        int* killed) {
+absl::Status RunWorkers(const Options& options, int64_t total, int* killed) {
   Processes processes(options);
-  Progress progress(&client, options.name_space, total);
+  // Its own client, with little patience: a server that is away for a while must not stop the rest.
+  const auto impatient =
+      tracker::Client::Connect(options.server, {.deadline = absl::Milliseconds(500)});
+  Progress progress(impatient.get(), options.name_space, total);
   if (absl::Status status = processes.Start(); !status.ok()) return status;
   while (!processes.done() && !interrupted) {
     if (absl::Status status = processes.Tend(); !status.ok()) return status;
@@ -126,7 +128,10 @@ int PrintVerdict(const Verdict& verdict) {
 
 int RunSwarm(Options options) {
   const auto found = FindFiles(options.directory);
-  if (!found.ok()) return Fail(found.status(), options);
+  if (!found.ok()) {
+    std::cerr << "checksum_swarm: " << found.status().message() << "\n";
+    return kUsage;
+  }
   for (const std::string& skipped : found->skipped)
     std::cerr << "checksum_swarm: skipped the directory " << skipped << "\n";
   const Folder folder;
@@ -142,7 +147,7 @@ int RunSwarm(Options options) {
     return Fail(status, options);
   int killed = 0;
   const absl::Time begin = absl::Now();
-  const absl::Status worked = RunWorkers(*client, options, total, &killed);
+  const absl::Status worked = RunWorkers(options, total, &killed);
   const absl::Duration took = absl::Now() - begin;
   if (interrupted) return kInterrupted;
   if (!worked.ok()) return Fail(worked, options);
