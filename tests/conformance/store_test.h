@@ -81,6 +81,17 @@ template <typename T>
 std::string ToText(const absl::StatusOr<T>& status) {
   return status.status().ToString();
 }
+// What is there; nothing, and a failure of the test, for an error.
+template <typename T>
+T Value(absl::StatusOr<T> value) {
+  EXPECT_TRUE(value.ok()) << value.status();
+  return value.ok() ? *std::move(value) : T();
+}
+inline int64_t Total(const std::vector<StatusCount>& counts) {
+  int64_t total = 0;
+  for (const StatusCount& count : counts) total += count.count;
+  return total;
+}
 inline std::string ToText(const domain::Outcome& outcome) {
   return std::string(domain::ReasonName(outcome.reason)) + ": " + outcome.message;
 }

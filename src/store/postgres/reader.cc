@@ -117,9 +117,9 @@ absl::StatusOr<Page> Reader::List(const ListQuery& query) {
     // One more than the page holds tells whether there is a next one.
     const int wanted = std::min(left + 1, kPartRows);
     absl::StatusOr<Rows> rows = RunOne(
-        StatementOf(query.order), {query.name_space, absl::StrCat(absl::ToUnixMicros(cursor.time)),
-                                   cursor.id, StatusesLiteral(query.statuses), query.id_prefix,
-                                   query.worker, absl::StrCat(wanted), "0"});
+        StatementOf(query.order),
+        {query.name_space, absl::StrCat(absl::ToUnixMicros(cursor.time)), cursor.id,
+         StatusesLiteral(query.statuses), query.id_prefix, query.worker, absl::StrCat(wanted)});
     if (!rows.ok()) return rows.status();
     for (int row = 0; row < rows->size(); ++row) {
       page.now = absl::FromUnixMicros(rows->Int(row, 0)) + ClockOffset();
