@@ -11,19 +11,26 @@
 
 namespace tracker::bench {
 
+// Which table the updates are done on.
+enum class Baseline {
+  // Tracker's own table with its indexes: the same work for the database, one statement at a time.
+  kSameTable,
+  // A hand-rolled status table with nothing but its primary key: the least that such a table needs.
+  kBareTable,
+};
+
 struct PgbenchRun {
   int clients = 0;
   // Two updates each, start and succeed, each committed by itself.
   double cycles_per_second = 0;
 };
 
-// Makes the hand-rolled status table in `database`, with `rows` tasks. Its columns are Tracker's;
-// its only index is the primary key, which is what makes the baseline as quick as it can be.
+// Makes the table in `database`, which has Tracker's schema, with `rows` tasks.
 absl::Status PreparePgbench(const testing::PostgresCluster& cluster, const std::string& database,
-                            int rows);
+                            Baseline baseline, int rows);
 
 absl::StatusOr<PgbenchRun> RunPgbench(const testing::PostgresCluster& cluster,
-                                      const std::string& database, int rows, int clients,
-                                      absl::Duration duration);
+                                      const std::string& database, Baseline baseline, int rows,
+                                      int clients, absl::Duration duration);
 
 }  // namespace tracker::bench

@@ -2,6 +2,7 @@
 // same server in the same run. The machine may be busy with other things: read the ratios.
 #include <CLI/CLI.hpp>
 #include <algorithm>
+#include <array>
 #include <cstdio>
 #include <filesystem>
 #include <memory>
@@ -34,9 +35,12 @@ struct Options {
 struct Bench {
   std::unique_ptr<testing::PostgresCluster> cluster;
   std::unique_ptr<testing::TrackerdProcess> trackerd;
-  double pgbench_one = 0;
-  double pgbench_best = 0;
+  // Cycles a second of pgbench with one client, and at its best, by Baseline.
+  std::array<double, 2> pgbench_one = {};
+  std::array<double, 2> pgbench_best = {};
 };
+
+constexpr const char* kBaselineNames[] = {"the same table", "a bare table"};
 
 void Say(const std::string& line) {
   std::puts(line.c_str());
@@ -48,9 +52,7 @@ absl::StatusOr<Bench> Prepare(const Options& options) {
   auto cluster = testing::PostgresCluster::Start();
   if (!cluster.ok()) return cluster.status();
   bench.cluster = *std::move(cluster);
-  for (const char* database : {"tracker", "pgbench"}) {
-    if (absl::Status made = bench.cluster->CreateDatabase(database); !made.ok()) return made;
-  }
+  if (absl::Status made = bench.cluster->CreateDatabase("tracker"); !made.ok()) return made;
   auto trackerd = testing::TrackerdProcess::Start(options.trackerd, bench.cluster->Url("tracker"),
                                                   options.flags);
   if (!trackerd.ok()) return trackerd.status();
@@ -60,22 +62,36 @@ absl::StatusOr<Bench> Prepare(const Options& options) {
 
 absl::Status MeasurePgbench(const Options& options, Bench& bench) {
   constexpr int kRows = 100000;
-  if (absl::Status made = PreparePgbench(*bench.cluster, "pgbench", kRows); !made.ok()) return made;
-  for (const int clients : options.pgbench_clients) {
-    auto run = RunPgbench(*bench.cluster, "pgbench", kRows, clients,
-                          absl::Seconds(options.pgbench_seconds));
-    if (!run.ok()) return run.status();
-    Say(absl::StrFormat("pgbench   %4d clients            %9.0f cycles/s", clients,
-                        run->cycles_per_second));
-    if (clients == 1) bench.pgbench_one = run->cycles_per_second;
-    bench.pgbench_best = std::max(bench.pgbench_best, run->cycles_per_second);
+  for (const Baseline baseline : {Baseline::kSameTable, Baseline::kBareTable}) {
+    const int index = static_cast<int>(baseline);
+    if (absl::Status made = PreparePgbench(*bench.cluster, "tracker", baseline, kRows);
+        !made.ok()) {
+      return made;
+    }
+    for (const int clients : options.pgbench_clients) {
+      auto run = RunPgbench(*bench.cluster, "tracker", baseline, kRows, clients,
+                            absl::Seconds(options.pgbench_seconds));
+      if (!run.ok()) return run.status();
+      Say(absl::StrFormat("pgbench   %4d clients, %-14s %9.0f cycles/s", clients,
+                          kBaselineNames[index], run->cycles_per_second));
+      if (clients == 1) bench.pgbench_one[index] = run->cycles_per_second;
+      bench.pgbench_best[index] = std::max(bench.pgbench_best[index], run->cycles_per_second);
+    }
   }
   return absl::OkStatus();
 }
 
-absl::Status MeasureTracker(const Options& options, Bench& bench, const std::string& name_space,
-                            int callers, int batch, double baseline,
-                            const std::string& baseline_name) {
+void SayRatios(double cycles_per_second, const std::array<double, 2>& baseline,
+               const std::string& of) {
+  for (size_t i = 0; i < baseline.size(); ++i) {
+    if (baseline[i] <= 0) continue;
+    Say(absl::StrFormat("          = %6.2f times pgbench%s on %s", cycles_per_second / baseline[i],
+                        of, kBaselineNames[i]));
+  }
+}
+
+absl::StatusOr<LoadResult> MeasureTracker(const Options& options, const Bench& bench,
+                                          const std::string& name_space, int callers, int batch) {
   LoadOptions load{.address = bench.trackerd->address(),
                    .name_space = name_space,
                    .tasks = options.tasks,
@@ -83,8 +99,8 @@ absl::Status MeasureTracker(const Options& options, Bench& bench, const std::str
                    .batch = batch,
                    .duration = absl::Seconds(options.seconds)};
   if (load.tasks == 0) {
-    // Several times what the prototype did, so that no task is taken twice.
-    load.tasks = (options.seconds + 2) * (batch > 1 ? 80000 : callers == 1 ? 3000 : 25000);
+    // Several times what a run takes, so that no task is taken twice.
+    load.tasks = (options.seconds + 2) * (batch > 1 ? 80000 : callers == 1 ? 5000 : 25000);
   }
   auto created = CreateTasks(load);
   if (!created.ok()) return created.status();
@@ -96,35 +112,35 @@ absl::Status MeasureTracker(const Options& options, Bench& bench, const std::str
     return absl::InternalError(absl::StrCat("the callers finished ", result->cycles,
                                             " tasks, and Count says ", *succeeded));
   }
-  Say(absl::StrFormat("trackerd  %4d callers, batch %-4d %9.0f cycles/s   median %s, p99 %s",
+  Say(absl::StrFormat("trackerd  %4d callers, batch %-8d %9.0f cycles/s   median %s, p99 %s",
                       callers, batch, result->cycles_per_second,
                       absl::FormatDuration(absl::Trunc(result->median, absl::Microseconds(10))),
                       absl::FormatDuration(absl::Trunc(result->p99, absl::Microseconds(10)))));
-  Say(absl::StrFormat(
-      "                                   = %.2f times %s   (%d tasks made at %.0f/s)",
-      result->cycles_per_second / baseline, baseline_name, load.tasks, *created));
-  return absl::OkStatus();
+  Say(absl::StrFormat("          (%d tasks made by Batch(1000) at %.0f/s)", load.tasks, *created));
+  return result;
 }
 
 absl::Status RunCycle(const Options& options) {
   auto bench = Prepare(options);
   if (!bench.ok()) return bench.status();
   if (absl::Status run = MeasurePgbench(options, *bench); !run.ok()) return run;
-  if (absl::Status run = MeasureTracker(options, *bench, "one", 1, 1, bench->pgbench_one,
-                                        "pgbench with one client");
-      !run.ok()) {
-    return run;
-  }
-  return MeasureTracker(options, *bench, "many", options.callers, 1, bench->pgbench_best,
-                        "pgbench's best");
+  auto one = MeasureTracker(options, *bench, "one", 1, 1);
+  if (!one.ok()) return one.status();
+  SayRatios(one->cycles_per_second, bench->pgbench_one, " with one client");
+  auto many = MeasureTracker(options, *bench, "many", options.callers, 1);
+  if (!many.ok()) return many.status();
+  SayRatios(many->cycles_per_second, bench->pgbench_best, "'s best");
+  return absl::OkStatus();
 }
 
 absl::Status RunBatch(const Options& options) {
   auto bench = Prepare(options);
   if (!bench.ok()) return bench.status();
   if (absl::Status run = MeasurePgbench(options, *bench); !run.ok()) return run;
-  return MeasureTracker(options, *bench, "batch", options.batch_callers, options.batch,
-                        bench->pgbench_best, "pgbench's best");
+  auto batch = MeasureTracker(options, *bench, "batch", options.batch_callers, options.batch);
+  if (!batch.ok()) return batch.status();
+  SayRatios(batch->cycles_per_second, bench->pgbench_best, "'s best");
+  return absl::OkStatus();
 }
 
 int Main(int argc, char** argv) {
@@ -134,7 +150,9 @@ int Main(int argc, char** argv) {
   CLI::App app{
       "How fast Tracker is on PostgreSQL: one cycle is the start and the success of a task.\n"
       "Starts its own PostgreSQL (fsync on) and trackerd, and in the same run has pgbench do the\n"
-      "same two updates on a hand-rolled table, one at a time; prints both and the ratio."};
+      "same two updates one at a time, on a copy of Tracker's table with its indexes and on a "
+      "bare\n"
+      "table with a primary key only; prints all and the ratios."};
   app.require_subcommand(1);
   app.add_option("--trackerd", options.trackerd, "The trackerd to measure")->capture_default_str();
   app.add_option("--seconds", options.seconds, "How long each load of trackerd is measured")
