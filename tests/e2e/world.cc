@@ -1,0 +1,135 @@
+#include "tests/e2e/world.h"
+
+#include <pwd.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <filesystem>
+#include <fstream>
+#include <sstream>
+#include <stdexcept>
+
+#include "absl/strings/str_cat.h"
+#include "tests/support/child_process.h"
+
+namespace tracker::e2e {
+namespace {
+
+namespace fs = std::filesystem;
+
+std::unique_ptr<testing::PostgresCluster>& PostgresSlot() {
+  static std::unique_ptr<testing::PostgresCluster> slot;
+  return slot;
+}
+
+// Stops the cluster before main returns, while all that it needs is still there.
+class StopPostgres : public ::testing::Environment {
+ public:
+  void TearDown() override { PostgresSlot().reset(); }
+};
+const ::testing::Environment* const kStopPostgres =
+    ::testing::AddGlobalTestEnvironment(new StopPostgres);
+
+}  // namespace
+
+std::string KindName(const ::testing::TestParamInfo<Kind>& info) {
+  return info.param == Kind::kSqlite ? "Sqlite" : "Postgres";
+}
+
+std::string ProgramPath(const std::string& name) {
+  const fs::path path = fs::read_symlink("/proc/self/exe").parent_path() / name;
+  if (!fs::exists(path)) throw std::runtime_error("build " + path.string() + " first");
+  return path.string();
+}
+
+testing::PostgresCluster& SharedPostgres() {
+  auto& slot = PostgresSlot();
+  if (!slot) {
+    auto cluster = testing::PostgresCluster::Start();
+    if (!cluster.ok()) throw std::runtime_error(cluster.status().ToString());
+    slot = *std::move(cluster);
+  }
+  return *slot;
+}
+
+World::World() {
+  std::string name = (fs::temp_directory_path() / "tracker-e2e-XXXXXX").string();
+  if (mkdtemp(name.data()) == nullptr || chmod(name.c_str(), 0755) != 0)
+    throw std::runtime_error("cannot make a folder for the test");
+  folder_ = name;
+}
+
+World::~World() {
+  servers_.clear();
+  std::error_code ignored;
+  fs::remove_all(folder_, ignored);
+}
+
+std::string World::NewStore(Kind kind) {
+  if (kind == Kind::kSqlite) return absl::StrCat("sqlite:", folder_, "/store", ++stores_, ".db");
+  static int databases = 0;
+  const std::string name = absl::StrCat("e2e", ++databases);
+  if (absl::Status made = SharedPostgres().CreateDatabase(name); !made.ok())
+    throw std::runtime_error(made.ToString());
+  return SharedPostgres().Url(name);
+}
+
+testing::TrackerdProcess& World::Serve(const std::string& store_url,
+                                       const std::vector<std::string>& flags) {
+  auto server = testing::TrackerdProcess::Start(ProgramPath("trackerd"), store_url, flags);
+  if (!server.ok()) throw std::runtime_error(server.status().ToString());
+  servers_.push_back(*std::move(server));
+  return *servers_.back();
+}
+
+Ended World::Run(const std::vector<std::string>& command, absl::Duration timeout, bool as_nobody) {
+  const std::string out = absl::StrCat(folder_, "/out", ++runs_);
+  const std::string err = absl::StrCat(folder_, "/err", runs_);
+  WriteFile(out, "");
+  WriteFile(err, "");
+  chmod(err.c_str(), 0666);
+  // The shell parts the two outputs, and is the program from then on.
+  std::vector<std::string> argv = {"/bin/sh", "-c", "exec \"$@\" 2>>\"$0\"", err};
+  argv.insert(argv.end(), command.begin(), command.end());
+  testing::ChildOptions options{
+      .output_file = out, .working_folder = folder_, .die_with_parent = true};
+  if (as_nobody && IsRoot()) {
+    const passwd* nobody = getpwnam("nobody");
+    if (nobody == nullptr) throw std::runtime_error("there is no user nobody");
+    options.uid = nobody->pw_uid;
+    options.gid = nobody->pw_gid;
+  }
+  const absl::StatusOr<pid_t> pid = testing::StartChild(argv, options);
+  if (!pid.ok()) throw std::runtime_error(pid.status().ToString());
+  int status = 0;
+  if (!testing::WaitForChild(*pid, timeout, &status)) {
+    kill(*pid, SIGKILL);
+    testing::WaitForChild(*pid, absl::Seconds(10), nullptr);
+    throw std::runtime_error(absl::StrCat(command[0], " did not end within ",
+                                          absl::FormatDuration(timeout), ": ", ReadFile(out),
+                                          ReadFile(err)));
+  }
+  return {.exit_code = WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status),
+          .out = ReadFile(out),
+          .err = ReadFile(err)};
+}
+
+bool IsRoot() { return geteuid() == 0; }
+
+std::string ReadFile(const std::string& path) {
+  std::ifstream file(path, std::ios::binary);
+  std::stringstream text;
+  text << file.rdbuf();
+  return text.str();
+}
+
+void WriteFile(const std::string& path, const std::string& content) {
+  std::ofstream file(path, std::ios::binary);
+  file << content;
+  if (!file.flush()) throw std::runtime_error("cannot write " + path);
+}
+
+}  // namespace tracker::e2e
