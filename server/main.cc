@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "absl/status/statusor.h"
+#include "absl/synchronization/mutex.h"
 #include "absl/time/clock.h"
 #include "server/config.h"
 #include "server/grpc_server.h"
@@ -83,6 +84,9 @@ int Serve(const Config& config) {
 
 int Main(int argc, char** argv) {
   BlockStopSignals();
+  // Debian builds Abseil with its deadlock detection on, which costs every lock of gRPC and ours a
+  // look-up.
+  absl::SetMutexDeadlockDetectionMode(absl::OnDeadlockCycle::kIgnore);
   const ParsedConfig parsed = ParseConfig(std::vector<std::string>(argv + 1, argv + argc));
   if (parsed.exit_code) {
     std::fputs(parsed.output.c_str(), *parsed.exit_code == 0 ? stdout : stderr);

@@ -18,18 +18,8 @@ namespace {
 
 // What libpqxx 6 and 7 do differently.
 #if PQXX_VERSION_MAJOR >= 7
-pqxx::result ExecutePrepared(pqxx::work& work, const char* name,
-                             const std::vector<std::string>& values) {
-  pqxx::params params;
-  for (const std::string& value : values) params.append(value);
-  return work.exec_prepared(name, params);
-}
 void ForbidSilentReconnect(pqxx::connection&) {}
 #else
-pqxx::result ExecutePrepared(pqxx::work& work, const char* name,
-                             const std::vector<std::string>& values) {
-  return work.exec_prepared(name, pqxx::prepare::make_dynamic_params(values));
-}
 // Version 6 reconnects by itself and sends again, which would run half a transaction outside of it.
 void ForbidSilentReconnect(pqxx::connection& connection) {
 #pragma GCC diagnostic push
@@ -114,10 +104,21 @@ int64_t Rows::Int(int row, int column) const {
 }
 
 struct Connection::Impl {
-  explicit Impl(const std::string& url) : connection(url) {}
+  explicit Impl(const std::string& url) : connection(url), session(connection) {}
+
+  // "EXECUTE name(value, ...)": a prepared statement as text, so that several travel at once.
+  std::string ExecuteSql(const StatementCall& call) {
+    std::string sql = absl::StrCat("EXECUTE ", call.statement.name);
+    for (size_t i = 0; i < call.values.size(); ++i) {
+      absl::StrAppend(&sql, i == 0 ? "(" : ",", connection.quote(call.values[i]));
+    }
+    if (!call.values.empty()) sql += ')';
+    return sql;
+  }
 
   pqxx::connection connection;
-  std::unique_ptr<pqxx::work> work;
+  // Sends what it is given as it is: the transactions are written out, to save round trips.
+  pqxx::nontransaction session;
   // By the address of the static Statement.
   absl::flat_hash_set<const Statement*> prepared;
 };
@@ -158,10 +159,7 @@ auto Connection::Guard(const Body& body) -> decltype(body()) {
 absl::StatusOr<std::unique_ptr<Connection>> Connection::Open(const std::string& url) {
   try {
     auto impl = std::make_unique<Impl>(WithTimeLimits(url));
-    {
-      pqxx::nontransaction session(impl->connection);
-      for (const char* sql : kSession) session.exec(sql);
-    }
+    for (const char* sql : kSession) impl->session.exec(sql);
     ForbidSilentReconnect(impl->connection);
     return std::unique_ptr<Connection>(new Connection(std::move(impl)));
   } catch (const std::exception& e) {
@@ -169,50 +167,61 @@ absl::StatusOr<std::unique_ptr<Connection>> Connection::Open(const std::string& 
   }
 }
 
-absl::Status Connection::Begin() {
-  return Guard([&]() -> absl::Status {
-    impl_->work = std::make_unique<pqxx::work>(impl_->connection);
-    return absl::OkStatus();
+absl::StatusOr<Rows> Connection::Send(const std::string& sql) {
+  return Guard([&]() -> absl::StatusOr<Rows> {
+    return Rows(std::make_shared<Rows::Data>(Rows::Data{impl_->session.exec(sql)}));
   });
 }
 
-absl::Status Connection::Commit() {
-  absl::Status status = Guard([&]() -> absl::Status {
-    impl_->work->commit();
-    return absl::OkStatus();
-  });
-  // The server may answer COMMIT with an error of its own, and may have committed (57P0x, 08xxx,
-  // XX000): not known either.
-  if (absl::IsUnavailable(status)) status = absl::UnknownError(status.message());
-  Rollback();
+absl::Status Connection::Prepare(const Statement& statement) {
+  if (impl_->prepared.contains(&statement)) return absl::OkStatus();
+  absl::Status status =
+      Send(absl::StrCat("PREPARE ", statement.name, " AS ", statement.sql)).status();
+  if (status.ok()) impl_->prepared.insert(&statement);
+  return status;
+}
+
+absl::Status Connection::Begin() {
+  in_transaction_ = true;
+  return Send("BEGIN").status();
+}
+
+absl::StatusOr<Rows> Connection::Begin(const StatementCall& first) {
+  if (absl::Status status = Prepare(first.statement); !status.ok()) return status;
+  in_transaction_ = true;
+  return Send(absl::StrCat("BEGIN; ", impl_->ExecuteSql(first)));
+}
+
+absl::StatusOr<Rows> Connection::Execute(const StatementCall& call) {
+  if (absl::Status status = Prepare(call.statement); !status.ok()) return status;
+  return Send(impl_->ExecuteSql(call));
+}
+
+absl::StatusOr<Rows> Connection::ExecuteText(const std::string& sql) { return Send(sql); }
+
+absl::StatusOr<Rows> Connection::Read(const StatementCall& call) { return Execute(call); }
+
+absl::Status Connection::Commit(const std::vector<StatementCall>& last) {
+  std::string sql;
+  for (const StatementCall& call : last) {
+    if (absl::Status status = Prepare(call.statement); !status.ok()) return status;
+    absl::StrAppend(&sql, impl_->ExecuteSql(call), "; ");
+  }
+  absl::Status status = Send(absl::StrCat(sql, "COMMIT")).status();
+  if (status.ok()) {
+    in_transaction_ = false;
+    return status;
+  }
+  // Also when the server answers with an error of its own: it may have committed (57P0x, 08xxx,
+  // XX000).
+  if (absl::IsUnavailable(status)) return absl::UnknownError(status.message());
   return status;
 }
 
 void Connection::Rollback() {
-  if (!impl_->work) return;
-  (void)Guard([&]() -> absl::Status {
-    impl_->work.reset();
-    return absl::OkStatus();
-  });
-  impl_->work.reset();
-}
-
-absl::StatusOr<Rows> Connection::Execute(const Statement& statement,
-                                         const std::vector<std::string>& values) {
-  return Guard([&]() -> absl::StatusOr<Rows> {
-    if (!impl_->prepared.contains(&statement)) {
-      impl_->connection.prepare(statement.name, statement.sql);
-      impl_->prepared.insert(&statement);
-    }
-    return Rows(std::make_shared<Rows::Data>(
-        Rows::Data{ExecutePrepared(*impl_->work, statement.name, values)}));
-  });
-}
-
-absl::StatusOr<Rows> Connection::ExecuteText(const std::string& sql) {
-  return Guard([&]() -> absl::StatusOr<Rows> {
-    return Rows(std::make_shared<Rows::Data>(Rows::Data{impl_->work->exec(sql)}));
-  });
+  if (!in_transaction_) return;
+  in_transaction_ = false;
+  if (usable_) (void)Send("ROLLBACK");
 }
 
 }  // namespace tracker::store::postgres

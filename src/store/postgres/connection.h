@@ -45,6 +45,12 @@ struct Statement {
   const char* sql;
 };
 
+// A statement with its values. Values go as text; NULs in them must have been refused before.
+struct StatementCall {
+  const Statement& statement;
+  std::vector<std::string> values;
+};
+
 class Connection {
  public:
   // `url` as libpq takes it. Time limits for connecting and for a silent network are added where
@@ -54,15 +60,20 @@ class Connection {
   Connection(const Connection&) = delete;
   Connection& operator=(const Connection&) = delete;
 
-  // A transaction; rolled back unless Commit is called.
+  // Begins a transaction, which is rolled back unless Commit is called. With `first`, one round
+  // trip brings its rows, too.
   absl::Status Begin();
-  absl::Status Commit();
+  absl::StatusOr<Rows> Begin(const StatementCall& first);
+  // Within a transaction.
+  absl::StatusOr<Rows> Execute(const StatementCall& call);
+  absl::StatusOr<Rows> ExecuteText(const std::string& sql);
+  // The last statements of a transaction and its COMMIT, in one round trip. Unknown: from here on
+  // any loss of the connection leaves open whether it was committed.
+  absl::Status Commit(const std::vector<StatementCall>& last = {});
   void Rollback();
 
-  // Within a transaction. Values go as text; NULs in them must have been refused before.
-  absl::StatusOr<Rows> Execute(const Statement& statement, const std::vector<std::string>& values);
-  // Within a transaction: one statement without values.
-  absl::StatusOr<Rows> ExecuteText(const std::string& sql);
+  // One statement that only reads, outside of a transaction.
+  absl::StatusOr<Rows> Read(const StatementCall& call);
 
   // Whether the server may still be there.
   bool usable() const { return usable_; }
@@ -73,8 +84,11 @@ class Connection {
 
   template <typename Body>
   auto Guard(const Body& body) -> decltype(body());
+  absl::StatusOr<Rows> Send(const std::string& sql);
+  absl::Status Prepare(const Statement& statement);
 
   std::unique_ptr<Impl> impl_;
+  bool in_transaction_ = false;
   bool usable_ = true;
 };
 

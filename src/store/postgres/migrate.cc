@@ -33,7 +33,7 @@ absl::Status InTransaction(Connection& connection, const Body& body) {
 }
 
 absl::StatusOr<int> ReadNumber(Connection& connection, const std::string& key) {
-  absl::StatusOr<Rows> rows = connection.Execute(kReadMeta, {key});
+  absl::StatusOr<Rows> rows = connection.Execute({kReadMeta, {key}});
   if (!rows.ok()) return rows.status();
   int number = 0;
   if (rows->size() == 0 || !absl::SimpleAtoi(rows->Text(0, 0), &number)) {
@@ -47,7 +47,7 @@ absl::StatusOr<int> ReadNumber(Connection& connection, const std::string& key) {
 absl::StatusOr<int> ReadVersion(Connection& connection) {
   int version = 0;
   absl::Status status = InTransaction(connection, [&]() -> absl::Status {
-    absl::StatusOr<Rows> exists = connection.Execute(kMetaExists, {});
+    absl::StatusOr<Rows> exists = connection.Execute({kMetaExists, {}});
     if (!exists.ok()) return exists.status();
     if (exists->Text(0, 0) != "t") return absl::OkStatus();
     absl::StatusOr<int> number = ReadNumber(connection, "schema_version");
@@ -99,7 +99,7 @@ absl::Status ApplyLacking(Connection& connection) {
         }
       }
     }
-    return connection.Execute(kWriteMeta, {"schema_version", absl::StrCat(kMigrationCount)})
+    return connection.Execute({kWriteMeta, {"schema_version", absl::StrCat(kMigrationCount)}})
         .status();
   });
 }

@@ -63,35 +63,38 @@ Cursor CursorAt(const Task& task, Order order) {
   return {order == Order::kUpdatedFirst ? task.update_time : task.create_time, task.key.id};
 }
 
+const absl::Status& StatusOf(const absl::Status& status) { return status; }
+const absl::Status& StatusOf(const absl::StatusOr<Rows>& rows) { return rows.status(); }
+
 absl::Status Unreachable(const absl::Status& status) {
   return absl::UnavailableError(absl::StrCat("the database cannot be reached: ", status.message()));
 }
 
 }  // namespace
 
-absl::StatusOr<Rows> Reader::RunOne(const Statement& statement,
-                                    const std::vector<std::string>& values) {
+// A connection that was idle may be long dead: a second try tells.
+template <typename Use>
+auto Reader::WithConnection(const Use& use) -> decltype(use(std::declval<Connection&>())) {
   absl::Status status;
   for (int tries = 0; tries < 2; ++tries) {
     absl::StatusOr<ConnectionPool::Lease> lease = pool_->Acquire();
     if (!lease.ok()) return Unreachable(lease.status());
-    Connection& connection = **lease;
-    status = connection.Begin();
-    if (status.ok()) {
-      absl::StatusOr<Rows> rows = connection.Execute(statement, values);
-      status = rows.status();
-      if (status.ok()) status = connection.Commit();
-      if (status.ok()) return rows;
-    }
-    if (connection.usable()) break;
+    auto result = use(**lease);
+    status = StatusOf(result);
+    if (status.ok()) return result;
+    if ((*lease)->usable()) break;
   }
   if (absl::IsUnavailable(status) || absl::IsUnknown(status)) return Unreachable(status);
   return status;
 }
 
+absl::StatusOr<Rows> Reader::Read(const StatementCall& call) {
+  return WithConnection([&](Connection& connection) { return connection.Read(call); });
+}
+
 Outcome Reader::Get(const TaskKey& key) {
   absl::StatusOr<Rows> rows =
-      RunOne(kGet, {absl::StrCat(BucketOf(key.id, buckets_)), key.name_space, key.id});
+      Read({kGet, {absl::StrCat(BucketOf(key.id, buckets_)), key.name_space, key.id}});
   if (!rows.ok()) {
     const bool away = absl::IsUnavailable(rows.status());
     return {.reason = away ? Reason::kStoreUnavailable : Reason::kInternal,
@@ -116,10 +119,10 @@ absl::StatusOr<Page> Reader::List(const ListQuery& query) {
     const int left = query.limit - static_cast<int>(page.tasks.size());
     // One more than the page holds tells whether there is a next one.
     const int wanted = std::min(left + 1, kPartRows);
-    absl::StatusOr<Rows> rows = RunOne(
-        StatementOf(query.order),
-        {query.name_space, absl::StrCat(absl::ToUnixMicros(cursor.time)), cursor.id,
-         StatusesLiteral(query.statuses), query.id_prefix, query.worker, absl::StrCat(wanted)});
+    absl::StatusOr<Rows> rows = Read(
+        {StatementOf(query.order),
+         {query.name_space, absl::StrCat(absl::ToUnixMicros(cursor.time)), cursor.id,
+          StatusesLiteral(query.statuses), query.id_prefix, query.worker, absl::StrCat(wanted)}});
     if (!rows.ok()) return rows.status();
     for (int row = 0; row < rows->size(); ++row) {
       page.now = absl::FromUnixMicros(rows->Int(row, 0)) + ClockOffset();
@@ -141,7 +144,7 @@ absl::StatusOr<Page> Reader::List(const ListQuery& query) {
 }
 
 absl::StatusOr<std::vector<StatusCount>> Reader::Count(const std::string& name_space) {
-  absl::StatusOr<Rows> rows = RunOne(kCount, {name_space});
+  absl::StatusOr<Rows> rows = Read({kCount, {name_space}});
   if (!rows.ok()) return rows.status();
   std::vector<StatusCount> counts;
   for (int row = 0; row < rows->size(); ++row) {
@@ -155,9 +158,9 @@ absl::StatusOr<std::vector<StatusCount>> Reader::Count(const std::string& name_s
 absl::StatusOr<std::vector<TaskKey>> Reader::ListExpired(int limit) {
   std::vector<TaskKey> keys;
   for (int bucket = 0; bucket < buckets_ && static_cast<int>(keys.size()) < limit; ++bucket) {
-    absl::StatusOr<Rows> rows =
-        RunOne(kExpired, {absl::StrCat(bucket), absl::StrCat(limit - keys.size()),
-                          absl::StrCat(absl::ToInt64Microseconds(ClockOffset()))});
+    absl::StatusOr<Rows> rows = Read({kExpired,
+                                      {absl::StrCat(bucket), absl::StrCat(limit - keys.size()),
+                                       absl::StrCat(absl::ToInt64Microseconds(ClockOffset()))}});
     if (!rows.ok()) return rows.status();
     for (int row = 0; row < rows->size(); ++row) {
       keys.push_back({std::string(rows->Text(row, 0)), std::string(rows->Text(row, 1))});
@@ -168,18 +171,20 @@ absl::StatusOr<std::vector<TaskKey>> Reader::ListExpired(int limit) {
 
 absl::Status Reader::FoldCounts() {
   for (int bucket = 0; bucket < buckets_; ++bucket) {
-    absl::StatusOr<Rows> excess = RunOne(kExcessCounts, {absl::StrCat(bucket)});
+    absl::StatusOr<Rows> excess = Read({kExcessCounts, {absl::StrCat(bucket)}});
     if (!excess.ok()) return excess.status();
     if (excess->Int(0, 0) < kFoldFrom) continue;
-    absl::StatusOr<Rows> folded =
-        RunOne(kFoldCounts, {absl::StrCat(bucket), absl::StrCat(kFoldRows)});
-    if (!folded.ok()) return folded.status();
+    absl::Status folded = WithConnection([&](Connection& connection) -> absl::Status {
+      if (absl::Status begun = connection.Begin(); !begun.ok()) return begun;
+      return connection.Commit({{kFoldCounts, {absl::StrCat(bucket), absl::StrCat(kFoldRows)}}});
+    });
+    if (!folded.ok()) return folded;
   }
   return absl::OkStatus();
 }
 
 absl::Status Reader::Ping() {
-  absl::StatusOr<Rows> rows = RunOne(kPing, {});
+  absl::StatusOr<Rows> rows = Read({kPing, {}});
   if (!rows.ok()) return rows.status();
   if (rows->Text(0, 0) != "f") return absl::UnavailableError("the database is read-only");
   return absl::OkStatus();

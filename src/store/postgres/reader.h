@@ -25,8 +25,10 @@ class Reader {
   absl::Status Ping();
 
  private:
-  // One statement in a transaction of its own; once more when the connection turns out to be dead.
-  absl::StatusOr<Rows> RunOne(const Statement& statement, const std::vector<std::string>& values);
+  // What `use` answers, given a connection; Unavailable when there is none.
+  template <typename Use>
+  auto WithConnection(const Use& use) -> decltype(use(std::declval<Connection&>()));
+  absl::StatusOr<Rows> Read(const StatementCall& call);
   absl::Duration ClockOffset() const {
     return clock_offset_ ? clock_offset_() : absl::ZeroDuration();
   }

@@ -128,23 +128,21 @@ absl::Status Writer::RunOnce(int bucket, Batch& batch, Mode mode) {
   absl::StatusOr<ConnectionPool::Lease> lease = pool_->Acquire();
   if (!lease.ok()) return lease.status();
   Connection& connection = **lease;
-  if (absl::Status begun = connection.Begin(); !begun.ok()) return begun;
   absl::Time now;
   if (absl::Status loaded = LoadRows(connection, bucket, batch, mode, &now); !loaded.ok()) {
     return loaded;
   }
   batch.Run(now);
   if (mode.repeated) batch.ForgiveRepeatedDeletes();
-  if (absl::Status written = WriteRows(connection, bucket, batch); !written.ok()) return written;
   // Also when nothing changed: a refusal and a repeated answer rest on what others have committed,
   // which the locks have shown.
-  return connection.Commit();
+  return WriteRowsAndCommit(connection, bucket, batch);
 }
 
 absl::Status Writer::LoadRows(Connection& connection, int bucket, Batch& batch, Mode mode,
                               absl::Time* now) {
   absl::StatusOr<Rows> rows =
-      connection.Execute(mode.skip_held ? kLockUnheld : kLock, KeyValues(bucket, batch.keys()));
+      connection.Begin({mode.skip_held ? kLockUnheld : kLock, KeyValues(bucket, batch.keys())});
   if (!rows.ok()) return rows.status();
   std::vector<TaskKey> found;
   for (int row = 0; row < rows->size(); ++row) {
@@ -170,7 +168,7 @@ absl::Status Writer::ExcludeHeld(Connection& connection, int bucket, Batch& batc
   std::set_difference(batch.keys().begin(), batch.keys().end(), found.begin(), found.end(),
                       std::back_inserter(missing));
   if (missing.empty()) return absl::OkStatus();
-  absl::StatusOr<Rows> rows = connection.Execute(kExisting, KeyValues(bucket, missing));
+  absl::StatusOr<Rows> rows = connection.Execute({kExisting, KeyValues(bucket, missing)});
   if (!rows.ok()) return rows.status();
   for (int row = 0; row < rows->size(); ++row) {
     const TaskKey key{std::string(rows->Text(row, 0)), std::string(rows->Text(row, 1))};
@@ -180,7 +178,7 @@ absl::Status Writer::ExcludeHeld(Connection& connection, int bucket, Batch& batc
   return absl::OkStatus();
 }
 
-absl::Status Writer::WriteRows(Connection& connection, int bucket, const Batch& batch) {
+absl::Status Writer::WriteRowsAndCommit(Connection& connection, int bucket, const Batch& batch) {
   std::vector<const Batch::Row*> inserts, updates;
   std::vector<TaskKey> deletes;
   for (size_t i = 0; i < batch.rows().size(); ++i) {
@@ -196,20 +194,20 @@ absl::Status Writer::WriteRows(Connection& connection, int bucket, const Batch& 
   // Before the inserts, one of which may be of the same name.
   for (const TaskKey& key : deletes) {
     absl::StatusOr<Rows> gone =
-        connection.Execute(kDelete, {absl::StrCat(bucket), key.name_space, key.id});
+        connection.Execute({kDelete, {absl::StrCat(bucket), key.name_space, key.id}});
     if (!gone.ok()) return gone.status();
   }
   if (!inserts.empty()) {
-    absl::StatusOr<Rows> made = connection.Execute(kInsert, InsertValues(bucket, inserts));
+    absl::StatusOr<Rows> made = connection.Execute({kInsert, InsertValues(bucket, inserts)});
     if (!made.ok()) return made.status();
     if (made->Int(0, 0) != static_cast<int64_t>(inserts.size())) return InsertRace();
   }
   const Batch::CountDeltas deltas = batch.Deltas();
   if (!updates.empty()) {
-    return connection.Execute(kUpdate, UpdateValues(bucket, updates, deltas)).status();
+    return connection.Commit({{kUpdate, UpdateValues(bucket, updates, deltas)}});
   }
-  if (deltas.empty()) return absl::OkStatus();
-  return connection.Execute(kAddCounts, CountValues(bucket, deltas)).status();
+  if (!deltas.empty()) return connection.Commit({{kAddCounts, CountValues(bucket, deltas)}});
+  return connection.Commit();
 }
 
 bool Writer::IsHeld(const TaskKey& key) {

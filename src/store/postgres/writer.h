@@ -45,7 +45,7 @@ class Writer {
                         absl::Time* now);
   absl::Status ExcludeHeld(Connection& connection, int bucket, Batch& batch,
                            const std::vector<domain::TaskKey>& found);
-  absl::Status WriteRows(Connection& connection, int bucket, const Batch& batch);
+  absl::Status WriteRowsAndCommit(Connection& connection, int bucket, const Batch& batch);
   std::vector<domain::Outcome> Split(int bucket, const Commands& commands, const absl::Status& why);
 
   bool IsHeld(const domain::TaskKey& key);
