@@ -114,8 +114,9 @@ MonotonicTime LockKeeper::RunOnce() {
   }
   for (const auto& held : lost) held->lost.request_stop();
   for (size_t at = 0; at < due.size(); at += kBatchOperations) {
-    const auto first = due.begin() + at;
-    Send(Locks(first, first + std::min(kBatchOperations, due.size() - at)), now);
+    const auto first = due.begin() + static_cast<std::ptrdiff_t>(at);
+    const size_t size = std::min(kBatchOperations, due.size() - at);
+    Send(Locks(first, first + static_cast<std::ptrdiff_t>(size)), now);
   }
   std::lock_guard lock(mutex_);
   MonotonicTime next = absl::InfiniteFuture();

@@ -6,7 +6,6 @@
 
 namespace tracker::store {
 
-using domain::ErrorKind;
 using domain::TaskError;
 
 std::string EncodeErrors(const std::vector<TaskError>& errors) {

@@ -50,6 +50,9 @@ std::string WithTimeLimits(std::string url) {
 // The plans that every statement of this store wants, whatever the statistics say at the moment: by
 // index, in the index's order. A table that was empty when a statement was planned would else be
 // read whole for long. And durability, where the server's configuration gave it up.
+constexpr char kDurable[] =
+    "SELECT set_config('synchronous_commit', 'on', false)"
+    " WHERE current_setting('synchronous_commit') = 'off'";
 constexpr const char* kSession[] = {
     "SET lock_timeout = '500ms'",
     "SET statement_timeout = '30s'",
@@ -62,8 +65,7 @@ constexpr const char* kSession[] = {
     "SET jit = off",
     "SET default_transaction_isolation = 'read committed'",
     "SET client_min_messages = error",
-    "SELECT set_config('synchronous_commit', 'on', false)"
-    " WHERE current_setting('synchronous_commit') = 'off'",
+    kDurable,
 };
 
 absl::Status FromSqlState(absl::string_view state, absl::string_view what) {

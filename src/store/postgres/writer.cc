@@ -117,7 +117,7 @@ std::vector<Outcome> Writer::Split(int bucket, const Commands& commands, const a
     RememberHeld(commands[0]->key);
     return AllRefused(1, Reason::kStoreUnavailable, "another session holds the task's row");
   }
-  const auto middle = commands.begin() + commands.size() / 2;
+  const auto middle = commands.begin() + static_cast<std::ptrdiff_t>(commands.size() / 2);
   std::vector<Outcome> outcomes = ApplyBucket(bucket, Commands(commands.begin(), middle), held);
   std::vector<Outcome> rest = ApplyBucket(bucket, Commands(middle, commands.end()), held);
   std::move(rest.begin(), rest.end(), std::back_inserter(outcomes));
