@@ -45,8 +45,8 @@ struct TaskKey {
   std::string id;
 
   friend bool operator==(const TaskKey&, const TaskKey&) = default;
-  friend auto operator<=>(const TaskKey&,
-                          const TaskKey&) = default;  // NOLINT(modernize-use-nullptr)
+  // NOLINTNEXTLINE(modernize-use-nullptr): clang-tidy 14 takes the comparison with 0 for one
+  friend auto operator<=>(const TaskKey&, const TaskKey&) = default;
   template <typename H>
   friend H AbslHashValue(H h, const TaskKey& key) {
     return H::combine(std::move(h), key.name_space, key.id);
