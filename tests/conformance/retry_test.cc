@@ -1,0 +1,169 @@
+// PostgreSQL only: transactions that fail for a reason that passes, and commits of which nobody
+// knows whether they were done.
+#include <gtest/gtest.h>
+
+#include <pqxx/pqxx>
+#include <string>
+#include <vector>
+
+#include "absl/strings/str_cat.h"
+#include "src/base/token.h"
+#include "tests/conformance/store_test.h"
+#include "tests/support/cutting_proxy.h"
+
+namespace tracker::store {
+namespace {
+
+using domain::Command;
+using domain::Outcome;
+using domain::Reason;
+using domain::Status;
+
+std::string FreshDatabase() {
+  static int databases = 0;
+  const std::string name = absl::StrCat("retry", ++databases);
+  EXPECT_TRUE(SharedPostgres().CreateDatabase(name).ok());
+  return name;
+}
+
+Command Make(const std::string& id, domain::Action action, std::string token = NewLockToken()) {
+  return {.key = {"n", id}, .token = std::move(token), .action = std::move(action)};
+}
+
+std::vector<Outcome> Apply(Store& store, const std::vector<Command>& commands) {
+  std::vector<const Command*> pointers;
+  for (const Command& command : commands) pointers.push_back(&command);
+  return store.Apply(pointers);
+}
+
+class FailingTransactionTest : public ::testing::Test {
+ protected:
+  void SetUp() override {
+    url_ = SharedPostgres().Url(FreshDatabase());
+    store_ = Value(Open(url_, {}));
+  }
+
+  // The next `count` transactions that write fail with this error. The sequence is not rolled
+  // back with them, so it counts.
+  void FailNext(int count, const std::string& sqlstate) {
+    pqxx::connection connection(url_);
+    pqxx::nontransaction work(connection);
+    work.exec("DROP TRIGGER IF EXISTS failing ON tracker.task_count");
+    work.exec("DROP SEQUENCE IF EXISTS failures");
+    work.exec("CREATE SEQUENCE failures");
+    work.exec(
+        absl::StrCat("CREATE OR REPLACE FUNCTION fail() RETURNS trigger LANGUAGE plpgsql AS $$"
+                     "BEGIN IF nextval('failures') <= ",
+                     count, " THEN RAISE EXCEPTION 'on command' USING ERRCODE = '", sqlstate,
+                     "'; END IF; RETURN NULL; END $$"));
+    work.exec(
+        "CREATE TRIGGER failing BEFORE INSERT ON tracker.task_count"
+        " FOR EACH STATEMENT EXECUTE FUNCTION fail()");
+  }
+  int64_t Attempts() {
+    pqxx::connection connection(url_);
+    pqxx::nontransaction work(connection);
+    return work.exec("SELECT last_value FROM failures")[0][0].as<int64_t>();
+  }
+
+  std::string url_;
+  std::unique_ptr<Store> store_;
+};
+
+TEST_F(FailingTransactionTest, RunsASerializationFailureAgain) {
+  FailNext(3, "40001");
+  EXPECT_OK(Apply(*store_, {Make("a", domain::Create{})})[0]);
+  EXPECT_EQ(Attempts(), 4);
+}
+
+TEST_F(FailingTransactionTest, RunsADeadlockAgain) {
+  FailNext(3, "40P01");
+  EXPECT_OK(Apply(*store_, {Make("a", domain::Create{})})[0]);
+  EXPECT_EQ(Attempts(), 4);
+}
+
+TEST_F(FailingTransactionTest, GivesUpOnOneThatNeverPasses) {
+  FailNext(1'000'000, "40001");
+  EXPECT_EQ(Apply(*store_, {Make("a", domain::Create{})})[0].reason, Reason::kStoreUnavailable);
+  EXPECT_LE(Attempts(), 100);
+  EXPECT_EQ(store_->Get({"n", "a"}).reason, Reason::kTaskNotFound);
+}
+
+TEST_F(FailingTransactionTest, AServerThatIsGoingAwayIsTriedAgain) {
+  FailNext(1, "57P01");
+  EXPECT_OK(Apply(*store_, {Make("a", domain::Create{})})[0]);
+}
+
+TEST_F(FailingTransactionTest, AFullDiskIsUnavailableNotADefectOfTheTask) {
+  FailNext(1'000'000, "53100");
+  EXPECT_EQ(Apply(*store_, {Make("a", domain::Create{})})[0].reason, Reason::kStoreUnavailable);
+}
+
+class UnknownCommitTest : public ::testing::Test {
+ protected:
+  void SetUp() override {
+    proxy_ = Value(testing::CuttingProxy::Start(SharedPostgres().port()));
+    const std::string database = FreshDatabase();
+    ASSERT_OK(Open(SharedPostgres().Url(database), {}));
+    store_ = Value(Open(absl::StrCat("postgresql://postgres@127.0.0.1:", proxy_->port(), "/",
+                                     database, "?sslmode=disable&gssencmode=disable"),
+                        {}));
+  }
+  // Applies the command, and loses the answer to its first commit.
+  Outcome ApplyLosingTheAnswer(const Command& command) {
+    proxy_->LoseAnswersOfCommits(1);
+    const int lost = proxy_->lost();
+    Outcome outcome = Apply(*store_, {command})[0];
+    EXPECT_EQ(proxy_->lost(), lost + 1);
+    return outcome;
+  }
+
+  std::unique_ptr<testing::CuttingProxy> proxy_;
+  std::unique_ptr<Store> store_;
+};
+
+TEST_F(UnknownCommitTest, EveryCommandIsRepeatedAndActsOnce) {
+  EXPECT_OK(ApplyLosingTheAnswer(Make("a", domain::Create{})));
+  const std::string first = NewLockToken();
+  const Outcome started = ApplyLosingTheAnswer(Make("a", domain::Start{.worker = "w"}, first));
+  ASSERT_OK(started);
+  EXPECT_EQ(started.task->attempts, 1);
+  EXPECT_EQ(started.task->fence, 1);
+  EXPECT_EQ(started.task->lock, first);
+  EXPECT_OK(ApplyLosingTheAnswer(Make("a", domain::Heartbeat{}, first)));
+  const Outcome failed = ApplyLosingTheAnswer(Make("a", domain::Fail{.message = "no"}, first));
+  ASSERT_OK(failed);
+  EXPECT_EQ(failed.task->errors.size(), 1);
+  const std::string second = NewLockToken();
+  EXPECT_OK(ApplyLosingTheAnswer(Make("a", domain::Start{}, second)));
+  const Outcome released = ApplyLosingTheAnswer(Make("a", domain::Release{}, second));
+  ASSERT_OK(released);
+  EXPECT_EQ(released.task->attempts, 1);
+  const std::string third = NewLockToken();
+  EXPECT_OK(ApplyLosingTheAnswer(Make("a", domain::Start{}, third)));
+  const Outcome succeeded = ApplyLosingTheAnswer(Make("a", domain::Succeed{}, third));
+  ASSERT_OK(succeeded);
+  EXPECT_EQ(succeeded.task->fence, 3);
+  EXPECT_EQ(succeeded.task->attempts, 2);
+  EXPECT_OK(ApplyLosingTheAnswer(Make("a", domain::Ignore{})));
+  EXPECT_OK(ApplyLosingTheAnswer(Make("a", domain::Reset{})));
+  EXPECT_EQ(Value(store_->Count("n")), (std::vector<StatusCount>{{"n", Status::kPending, 1}}));
+  EXPECT_OK(ApplyLosingTheAnswer(Make("a", domain::Delete{})));
+  EXPECT_TRUE(Value(store_->Count("n")).empty());
+  // Forgiven only where a commit was lost.
+  EXPECT_EQ(Apply(*store_, {Make("a", domain::Delete{})})[0].reason, Reason::kTaskNotFound);
+}
+
+TEST_F(UnknownCommitTest, WhatIsNeverKnownIsUnavailableAndSafeToRepeat) {
+  const Command start = Make("a", domain::Start{.create_if_missing = true});
+  proxy_->LoseAnswersOfCommits(1'000);
+  EXPECT_EQ(Apply(*store_, {start})[0].reason, Reason::kStoreUnavailable);
+  proxy_->LoseAnswersOfCommits(0);
+  const Outcome again = Apply(*store_, {start})[0];
+  ASSERT_OK(again);
+  EXPECT_EQ(again.task->fence, 1);
+  EXPECT_EQ(again.task->attempts, 1);
+}
+
+}  // namespace
+}  // namespace tracker::store
