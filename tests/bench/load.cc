@@ -5,7 +5,7 @@
 #include <algorithm>
 #include <atomic>
 #include <memory>
-#include <mutex>
+#include <optional>
 #include <thread>
 #include <vector>
 
@@ -21,7 +21,7 @@ namespace {
 using v1::TrackerService;
 
 // Enough connections that none is the bottleneck, few enough that calls share packets.
-constexpr int kChannels = 4;
+constexpr int kChannels = 2;
 
 std::unique_ptr<TrackerService::Stub> MakeStub(const std::string& address, int number) {
   grpc::ChannelArguments arguments;
@@ -51,7 +51,6 @@ struct Run {
   absl::Mutex mutex;
   std::vector<absl::Duration> latencies;
   absl::Status error;
-  int running = 0;
 
   void Finished(absl::Time began, int64_t tasks) {
     const absl::Time now = absl::Now();
@@ -86,55 +85,62 @@ void FillStart(const LoadOptions& options, int64_t number, v1::StartRequest* req
   request->set_lock(NewLockToken());
 }
 
-// One caller of unary calls without a thread of its own: each answer sends the next call.
+// One caller of unary calls without a thread of its own: each answer sends the next call. A
+// completion queue serves many of them, which leaves the machine's cores to the servers.
 class UnaryCaller {
  public:
-  UnaryCaller(Run* run, TrackerService::Stub* stub) : run_(run), stub_(stub) {}
+  UnaryCaller(Run* run, TrackerService::Stub* stub, grpc::CompletionQueue* queue)
+      : run_(run), stub_(stub), queue_(queue) {}
 
-  void Begin() {
+  // False: there is nothing more to do.
+  bool Begin() {
     const int64_t number = run_->Over() ? 0 : run_->Take(1);
-    if (number == 0) return End();
+    if (number == 0) return false;
     began_ = absl::Now();
+    starting_ = true;
     start_.Clear();
     FillStart(run_->options, number, &start_);
-    context_ = std::make_unique<grpc::ClientContext>();
-    stub_->async()->Start(context_.get(), &start_, &start_response_,
-                          [this](grpc::Status status) { Started(status); });
+    context_.emplace();
+    start_call_ = stub_->AsyncStart(&*context_, start_, queue_);
+    start_call_->Finish(&start_response_, &status_, this);
+    return true;
   }
 
- private:
-  void Started(const grpc::Status& status) {
-    if (!status.ok()) return Fail(status);
+  // After the answer to the call under way. False: there is nothing more to do.
+  bool Answered() {
+    if (!status_.ok()) {
+      run_->Failed(FromGrpc(status_));
+      return false;
+    }
+    if (!starting_) {
+      run_->Finished(began_, 1);
+      return Begin();
+    }
+    starting_ = false;
     succeed_.Clear();
     succeed_.set_namespace_(start_.namespace_());
     succeed_.set_id(start_.id());
     succeed_.set_lock(start_response_.task().lock());
-    context_ = std::make_unique<grpc::ClientContext>();
-    stub_->async()->Succeed(context_.get(), &succeed_, &succeed_response_,
-                            [this](grpc::Status status) { Succeeded(status); });
-  }
-  void Succeeded(const grpc::Status& status) {
-    if (!status.ok()) return Fail(status);
-    run_->Finished(began_, 1);
-    Begin();
-  }
-  void Fail(const grpc::Status& status) {
-    run_->Failed(FromGrpc(status));
-    End();
-  }
-  void End() {
-    absl::MutexLock lock(&run_->mutex);
-    --run_->running;
+    context_.emplace();
+    succeed_call_ = stub_->AsyncSucceed(&*context_, succeed_, queue_);
+    succeed_call_->Finish(&succeed_response_, &status_, this);
+    return true;
   }
 
+ private:
   Run* const run_;
   TrackerService::Stub* const stub_;
+  grpc::CompletionQueue* const queue_;
   absl::Time began_;
-  std::unique_ptr<grpc::ClientContext> context_;
+  bool starting_ = false;
+  std::optional<grpc::ClientContext> context_;
+  grpc::Status status_;
   v1::StartRequest start_;
   v1::StartResponse start_response_;
   v1::SucceedRequest succeed_;
   v1::SucceedResponse succeed_response_;
+  std::unique_ptr<grpc::ClientAsyncResponseReader<v1::StartResponse>> start_call_;
+  std::unique_ptr<grpc::ClientAsyncResponseReader<v1::SucceedResponse>> succeed_call_;
 };
 
 // A caller with a thread of its own, which waits for each answer: what a simple worker does.
@@ -213,16 +219,34 @@ void RunThreads(Run& run, const std::vector<std::unique_ptr<TrackerService::Stub
   for (std::thread& thread : threads) thread.join();
 }
 
-void RunUnaryCallers(Run& run, const std::vector<std::unique_ptr<TrackerService::Stub>>& stubs) {
+// `count` callers on one connection and one thread.
+void RunUnaryCallers(Run& run, TrackerService::Stub& stub, int count) {
+  grpc::CompletionQueue queue;
   std::vector<std::unique_ptr<UnaryCaller>> callers;
-  run.running = run.options.callers;
-  for (int i = 0; i < run.options.callers; ++i) {
-    callers.push_back(std::make_unique<UnaryCaller>(&run, stubs[i % stubs.size()].get()));
+  int running = 0;
+  for (int i = 0; i < count; ++i) {
+    callers.push_back(std::make_unique<UnaryCaller>(&run, &stub, &queue));
+    if (callers.back()->Begin()) ++running;
   }
-  for (auto& caller : callers) caller->Begin();
-  absl::MutexLock lock(&run.mutex);
-  run.mutex.Await(absl::Condition(
-      +[](int* running) { return *running == 0; }, &run.running));
+  void* tag = nullptr;
+  bool ok = false;
+  while (running > 0 && queue.Next(&tag, &ok)) {
+    if (!static_cast<UnaryCaller*>(tag)->Answered()) --running;
+  }
+  queue.Shutdown();
+  while (queue.Next(&tag, &ok)) {
+  }
+}
+
+void RunUnaryCallers(Run& run, const std::vector<std::unique_ptr<TrackerService::Stub>>& stubs) {
+  const int count = static_cast<int>(stubs.size());
+  std::vector<std::thread> threads;
+  for (int i = 0; i < count; ++i) {
+    const int callers = run.options.callers / count + (i < run.options.callers % count ? 1 : 0);
+    threads.emplace_back(
+        [&run, &stub = *stubs[i], callers] { RunUnaryCallers(run, stub, callers); });
+  }
+  for (std::thread& thread : threads) thread.join();
 }
 
 absl::Duration Percentile(std::vector<absl::Duration>& sorted, double share) {
