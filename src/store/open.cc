@@ -1,3 +1,5 @@
+#include <algorithm>
+
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/strip.h"
@@ -26,20 +28,23 @@ std::string WithoutPassword(const std::string& url) {
   const size_t scheme = url.find("://");
   if (scheme == std::string::npos) return url;
   const size_t begin = scheme + 3;
-  const size_t host_end = url.find_first_of("/?", begin);
-  const size_t at = url.rfind('@', host_end);
-  std::string shown = url;
-  if (at != std::string::npos && at >= begin) {
-    const size_t colon = url.find(':', begin);
-    if (colon < at) shown = absl::StrCat(url.substr(0, colon), ":***", url.substr(at));
+  // The user and the password end at an '@'. A password may have a '?'; one with a '/' is wrong,
+  // and as secret.
+  size_t at = 0;
+  for (const char end : {'/', '?'}) {
+    const size_t found = url.rfind('@', url.find(end, begin));
+    if (found != std::string::npos) at = std::max(at, found);
   }
-  // libpq takes a password as a parameter too.
-  const size_t parameter = shown.find("password=");
-  if (parameter != std::string::npos) {
-    const size_t value = parameter + std::string("password=").size();
-    const size_t end = shown.find('&', value);
-    shown = absl::StrCat(shown.substr(0, value), "***",
-                         end == std::string::npos ? "" : shown.substr(end));
+  std::string shown = url;
+  const size_t colon = url.find(':', begin);
+  if (colon < at) shown = absl::StrCat(url.substr(0, colon), ":***", url.substr(at));
+  // libpq takes passwords as parameters too: password, sslpassword.
+  constexpr absl::string_view kParameter = "password=";
+  for (size_t found = shown.find(kParameter.data()); found != std::string::npos;
+       found = shown.find(kParameter.data(), found + kParameter.size())) {
+    const size_t value = found + kParameter.size();
+    const size_t end = std::min(shown.find('&', value), shown.size());
+    shown.replace(value, end - value, "***");
   }
   return shown;
 }

@@ -116,6 +116,30 @@ TEST(OpenUrlTest, PostgresSaysWhyAndHidesThePassword) {
   EXPECT_FALSE(absl::StrContains(opened.status().message(), "secret")) << opened.status();
 }
 
+TEST(OpenUrlTest, NoPasswordIsShown) {
+  const std::pair<const char*, const char*> urls[] = {
+      {"postgresql://u:secret@h:5/db", "postgresql://u:***@h:5/db"},
+      {"postgresql://u:sec?ret@h/db", "postgresql://u:***@h/db"},
+      {"postgresql://u:sec/ret@h/db", "postgresql://u:***@h/db"},
+      {"postgresql://u:sec@ret@h/db", "postgresql://u:***@h/db"},
+      {"postgresql://u@h:5/db", "postgresql://u@h:5/db"},
+      {"postgresql://h:5/db", "postgresql://h:5/db"},
+      {"postgresql://h/db?sslpassword=secret&password=secret&user=u",
+       "postgresql://h/db?sslpassword=***&password=***&user=u"},
+      {"sqlite:tracker.db", "sqlite:tracker.db"},
+  };
+  for (const auto& [url, shown] : urls) EXPECT_EQ(WithoutPassword(url), shown);
+}
+
+TEST(OpenUrlTest, PostgresRefusesADatabaseThatCannotHoldEveryId) {
+  pqxx::connection connection(SharedPostgres().Url("postgres"));
+  pqxx::nontransaction(connection)
+      .exec(
+          "CREATE DATABASE latin ENCODING 'LATIN1' LC_COLLATE 'C' LC_CTYPE 'C' TEMPLATE template0");
+  ExpectRefused(SharedPostgres().Url("latin"), absl::StatusCode::kFailedPrecondition,
+                {"LATIN1", "UTF8"});
+}
+
 class TroubleTest : public StoreTest {
  protected:
   void TakeAway() {
@@ -218,6 +242,27 @@ TEST_P(TroubleTest, WhatAStrangerKeepsIsUnavailableAndThenBack) {
   EXPECT_LT(absl::Now() - begin, absl::Seconds(15));
   for (const Outcome& outcome : Apply(commands)) EXPECT_OK(outcome);
   EXPECT_EQ(Get("a").task->fence, 1);
+}
+
+// An ALTER TABLE or CREATE INDEX holds all rows at once; looking for the one that is held would
+// take a turn of lock_timeout for each command.
+TEST_P(TroubleTest, ATableThatAStrangerHoldsIsUnavailableInBoundedTime) {
+  if (sqlite()) GTEST_SKIP() << "SQLite has one lock for all: see the test before";
+  std::vector<Command> commands;
+  for (int i = 0; i < 200; ++i) {
+    commands.push_back(Make(absl::StrCat("t", i), Start{.create_if_missing = true}));
+  }
+  const absl::Time begin = absl::Now();
+  {
+    pqxx::connection connection(url());
+    pqxx::work stranger(connection);
+    stranger.exec("LOCK TABLE tracker.task IN SHARE MODE");
+    for (const Outcome& outcome : Apply(commands)) {
+      EXPECT_EQ(outcome.reason, Reason::kStoreUnavailable);
+    }
+  }
+  EXPECT_LT(absl::Now() - begin, absl::Seconds(15));
+  for (const Outcome& outcome : Apply(commands)) EXPECT_OK(outcome);
 }
 
 }  // namespace

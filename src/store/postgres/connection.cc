@@ -40,9 +40,12 @@ std::string WithTimeLimits(std::string url) {
       {"connect_timeout", "5"},  {"keepalives_idle", "10"},     {"keepalives_interval", "5"},
       {"keepalives_count", "3"}, {"tcp_user_timeout", "20000"}, {"application_name", "trackerd"},
   };
+  // A password may have a '?', too.
+  const size_t at = url.find('@');
+  const size_t host = at != std::string::npos && at < url.find('/', url.find("://") + 3) ? at : 0;
   for (const auto& [name, value] : kDefaults) {
     if (absl::StrContains(url, absl::StrCat(name, "="))) continue;
-    absl::StrAppend(&url, absl::StrContains(url, "?") ? "&" : "?", name, "=", value);
+    absl::StrAppend(&url, url.find('?', host) == std::string::npos ? "?" : "&", name, "=", value);
   }
   return url;
 }
@@ -54,6 +57,8 @@ constexpr char kDurable[] =
     "SELECT set_config('synchronous_commit', 'on', false)"
     " WHERE current_setting('synchronous_commit') = 'off'";
 constexpr const char* kSession[] = {
+    // Ids are UTF-8, whatever PGCLIENTENCODING says: else two servers could see one task as two.
+    "SET client_encoding = 'UTF8'",
     "SET lock_timeout = '500ms'",
     "SET statement_timeout = '30s'",
     "SET idle_in_transaction_session_timeout = '60s'",
@@ -74,8 +79,9 @@ absl::Status FromSqlState(absl::string_view state, absl::string_view what) {
   const auto is_class = [&](absl::string_view prefix) { return absl::StartsWith(state, prefix); };
   if (state == "40001" || state == "40P01") return absl::AbortedError(text);
   if (state == "55P03") return absl::ResourceExhaustedError(text);
-  // Going away or not there yet, out of connections, disk or memory, I/O errors, a standby, a
-  // cancelled statement: it may pass.
+  if (state == "57014") return absl::DeadlineExceededError(text);
+  // Going away or not there yet, out of connections, disk or memory, I/O errors, a standby: it may
+  // pass.
   if (is_class("57") || is_class("08") || is_class("53") || is_class("58") || is_class("XX") ||
       state == "25006") {
     return absl::UnavailableError(text);
@@ -216,7 +222,9 @@ absl::Status Connection::Commit(const std::vector<StatementCall>& last) {
   }
   // Also when the server answers with an error of its own: it may have committed (57P0x, 08xxx,
   // XX000).
-  if (absl::IsUnavailable(status)) return absl::UnknownError(status.message());
+  if (absl::IsUnavailable(status) || absl::IsDeadlineExceeded(status)) {
+    return absl::UnknownError(status.message());
+  }
   return status;
 }
 

@@ -4,6 +4,7 @@
 // Errors of all methods, by status code:
 //   Aborted            serialization failure or deadlock: run the transaction again (40001, 40P01)
 //   ResourceExhausted  a lock was not had within lock_timeout (55P03)
+//   DeadlineExceeded   the statement was cancelled, by statement_timeout or a person (57014)
 //   Unavailable        the connection is gone or the server is going away; nothing was committed
 //   Unknown            the connection was lost during COMMIT; it may have been committed
 //   InvalidArgument    the statement's values were refused (classes 22, 23, 21000): some row of it

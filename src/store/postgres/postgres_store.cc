@@ -45,6 +45,19 @@ class PostgresStore : public Store {
   postgres::Reader reader_;
 };
 
+const postgres::Statement kEncoding = {"encoding", "SELECT current_setting('server_encoding')"};
+
+// Others cannot hold every id.
+absl::Status CheckEncoding(postgres::Connection& connection) {
+  absl::StatusOr<postgres::Rows> rows = connection.Read({kEncoding, {}});
+  if (!rows.ok()) return rows.status();
+  const absl::string_view encoding = rows->Text(0, 0);
+  if (encoding == "UTF8" || encoding == "SQL_ASCII") return absl::OkStatus();
+  return absl::FailedPreconditionError(
+      absl::StrCat("the database's encoding is ", encoding,
+                   "; name one that was made with ENCODING 'UTF8' (and TEMPLATE template0)"));
+}
+
 absl::Status CannotOpen(const std::string& url, const absl::Status& why, absl::string_view what) {
   return absl::Status(why.code(), absl::StrCat("the store ", WithoutPassword(url),
                                                " cannot be opened: ", why.message(), what));
@@ -60,6 +73,9 @@ absl::StatusOr<std::unique_ptr<Store>> OpenPostgres(const std::string& url,
     return CannotOpen(url, connection.status(),
                       "; check that PostgreSQL runs there, and the URL's host, port, user and"
                       " database");
+  }
+  if (absl::Status status = CheckEncoding(**connection); !status.ok()) {
+    return CannotOpen(url, status, "");
   }
   if (absl::Status status = postgres::Migrate(**connection, options.migrate); !status.ok()) {
     return CannotOpen(url, status, "");

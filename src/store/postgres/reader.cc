@@ -1,6 +1,7 @@
 #include "src/store/postgres/reader.h"
 
 #include <algorithm>
+#include <limits>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
@@ -85,6 +86,10 @@ auto Reader::WithConnection(const Use& use) -> decltype(use(std::declval<Connect
     if ((*lease)->usable()) break;
   }
   if (absl::IsUnavailable(status) || absl::IsUnknown(status)) return Unreachable(status);
+  if (absl::IsDeadlineExceeded(status)) {
+    return absl::DeadlineExceededError(
+        absl::StrCat("the database takes too long over this; narrow it: ", status.message()));
+  }
   return status;
 }
 
@@ -96,7 +101,7 @@ Outcome Reader::Get(const TaskKey& key) {
   absl::StatusOr<Rows> rows =
       Read({kGet, {absl::StrCat(BucketOf(key.id, buckets_)), key.name_space, key.id}});
   if (!rows.ok()) {
-    const bool away = absl::IsUnavailable(rows.status());
+    const bool away = absl::IsUnavailable(rows.status()) || absl::IsDeadlineExceeded(rows.status());
     return {.reason = away ? Reason::kStoreUnavailable : Reason::kInternal,
             .message = std::string(rows.status().message())};
   }

@@ -72,13 +72,19 @@ const Statement kDelete = {
 
 const Statement kAddCounts = {"add_counts", TRACKER_ADD_COUNTS("$2", "$3", "$4")};
 
-// Two folders take different rows; a reader sees either the rows or their sum, never both, as one
-// statement has one snapshot.
+// Only what has more than one row is taken up: else, with more namespaces than a step has rows, the
+// first of them would be folded again and again, and the others never. Two folders take different
+// rows; a reader sees either the rows or their sum, never both, as one statement has one snapshot.
 const Statement kFoldCounts = {
     "fold_counts",
-    "WITH doomed AS MATERIALIZED ("
-    "  SELECT ctid FROM tracker.task_count WHERE bucket = $1::int LIMIT $2::int"
-    "  FOR UPDATE SKIP LOCKED),"
+    "WITH piled AS MATERIALIZED ("
+    "  SELECT namespace, status FROM tracker.task_count WHERE bucket = $1::int"
+    "  GROUP BY namespace, status HAVING count(*) > 1 LIMIT $2::int),"
+    " doomed AS MATERIALIZED ("
+    "  SELECT r.ctid FROM piled p CROSS JOIN LATERAL ("
+    "    SELECT ctid FROM tracker.task_count"
+    "    WHERE bucket = $1::int AND namespace = p.namespace AND status = p.status"
+    "    FOR UPDATE SKIP LOCKED) r LIMIT $2::int),"
     " gone AS ("
     "  DELETE FROM tracker.task_count c USING doomed d"
     "  WHERE c.bucket = $1::int AND c.ctid = d.ctid RETURNING c.namespace, c.status, c.n)"

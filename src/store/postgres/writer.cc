@@ -27,6 +27,9 @@ constexpr int kMaxConflicts = 20;
 constexpr int kMaxLosses = 3;
 constexpr absl::Duration kHeldFor = absl::Seconds(5);
 constexpr size_t kMaxHeld = 1000;
+// Finding one held row among a lane's batch takes some ten turns of lock_timeout. A stranger that
+// holds the whole table (ALTER TABLE, CREATE INDEX) would take one for every command.
+constexpr absl::Duration kHeldPatience = absl::Seconds(7);
 
 void SleepJittered(absl::Duration longest) {
   thread_local absl::BitGen random;
@@ -50,23 +53,25 @@ int BucketOf(const std::string& id, int buckets) {
 std::vector<Outcome> Writer::Apply(absl::Span<const Command* const> commands) {
   // By bucket, and within it the rows that a stranger was seen to hold apart. Commands on one task
   // stay together, in order.
+  const std::vector<bool> held = WhichAreHeld(commands);
   std::map<std::pair<int, bool>, std::vector<size_t>> groups;
   for (size_t i = 0; i < commands.size(); ++i) {
-    const TaskKey& key = commands[i]->key;
-    groups[{BucketOf(key.id, buckets_), IsHeld(key)}].push_back(i);
+    groups[{BucketOf(commands[i]->key.id, buckets_), held[i]}].push_back(i);
   }
   std::vector<Outcome> outcomes(commands.size());
   for (const auto& [group, members] : groups) {
     Commands part;
     part.reserve(members.size());
     for (const size_t i : members) part.push_back(commands[i]);
-    std::vector<Outcome> results = ApplyBucket(group.first, part, /*skip_held=*/group.second);
+    std::vector<Outcome> results =
+        ApplyBucket(group.first, part, /*skip_held=*/group.second, absl::Now() + kHeldPatience);
     for (size_t i = 0; i < members.size(); ++i) outcomes[members[i]] = std::move(results[i]);
   }
   return outcomes;
 }
 
-std::vector<Outcome> Writer::ApplyBucket(int bucket, const Commands& commands, bool skip_held) {
+std::vector<Outcome> Writer::ApplyBucket(int bucket, const Commands& commands, bool skip_held,
+                                         absl::Time patience) {
   Mode mode{.skip_held = skip_held};
   int conflicts = 0;
   int losses = 0;
@@ -86,18 +91,19 @@ std::vector<Outcome> Writer::ApplyBucket(int bucket, const Commands& commands, b
       case absl::StatusCode::kResourceExhausted:
         // Even without waiting for rows: an insert waits for a stranger's insert of the same key.
         // Find it.
-        if (mode.skip_held) return Split(bucket, commands, status);
+        if (mode.skip_held) return Split(bucket, commands, status, patience);
         mode.skip_held = true;
         break;
       case absl::StatusCode::kUnknown: mode.repeated = true; [[fallthrough]];
       case absl::StatusCode::kUnavailable:
+      case absl::StatusCode::kDeadlineExceeded:
         if (++losses >= kMaxLosses) {
           return AllRefused(commands.size(), Reason::kStoreUnavailable,
                             absl::StrCat("the database cannot be reached: ", status.message()));
         }
         SleepJittered(absl::Milliseconds(50 * losses));
         break;
-      case absl::StatusCode::kInvalidArgument: return Split(bucket, commands, status);
+      case absl::StatusCode::kInvalidArgument: return Split(bucket, commands, status, patience);
       default:
         return AllRefused(commands.size(), Reason::kInternal,
                           absl::StrCat("the database refused the write: ", status.message()));
@@ -107,7 +113,8 @@ std::vector<Outcome> Writer::ApplyBucket(int bucket, const Commands& commands, b
 
 // Finds the command that spoils the transaction for the others: ResourceExhausted, a row that a
 // stranger holds; InvalidArgument, values that the database refuses.
-std::vector<Outcome> Writer::Split(int bucket, const Commands& commands, const absl::Status& why) {
+std::vector<Outcome> Writer::Split(int bucket, const Commands& commands, const absl::Status& why,
+                                   absl::Time patience) {
   const bool held = absl::IsResourceExhausted(why);
   if (commands.size() == 1) {
     if (!held) {
@@ -117,9 +124,16 @@ std::vector<Outcome> Writer::Split(int bucket, const Commands& commands, const a
     RememberHeld(commands[0]->key);
     return AllRefused(1, Reason::kStoreUnavailable, "another session holds the task's row");
   }
+  const auto apply = [&](const Commands& half) {
+    if (held && absl::Now() >= patience) {
+      return AllRefused(half.size(), Reason::kStoreUnavailable,
+                        "another session holds the table, or many rows of it");
+    }
+    return ApplyBucket(bucket, half, held, patience);
+  };
   const auto middle = commands.begin() + static_cast<std::ptrdiff_t>(commands.size() / 2);
-  std::vector<Outcome> outcomes = ApplyBucket(bucket, Commands(commands.begin(), middle), held);
-  std::vector<Outcome> rest = ApplyBucket(bucket, Commands(middle, commands.end()), held);
+  std::vector<Outcome> outcomes = apply(Commands(commands.begin(), middle));
+  std::vector<Outcome> rest = apply(Commands(middle, commands.end()));
   std::move(rest.begin(), rest.end(), std::back_inserter(outcomes));
   return outcomes;
 }
@@ -167,6 +181,8 @@ absl::Status Writer::ExcludeHeld(Connection& connection, int bucket, Batch& batc
   std::vector<TaskKey> missing;
   std::set_difference(batch.keys().begin(), batch.keys().end(), found.begin(), found.end(),
                       std::back_inserter(missing));
+  // Else a row that is busy, not held, would go on being tried without waiting.
+  ForgetHeld(found);
   if (missing.empty()) return absl::OkStatus();
   absl::StatusOr<Rows> rows = connection.Execute({kExisting, KeyValues(bucket, missing)});
   if (!rows.ok()) return rows.status();
@@ -210,20 +226,25 @@ absl::Status Writer::WriteRowsAndCommit(Connection& connection, int bucket, cons
   return connection.Commit();
 }
 
-bool Writer::IsHeld(const TaskKey& key) {
+std::vector<bool> Writer::WhichAreHeld(absl::Span<const Command* const> commands) {
+  std::vector<bool> answer(commands.size(), false);
   absl::MutexLock lock(&mutex_);
-  if (held_.empty()) return false;
-  const auto held = held_.find(key);
-  if (held == held_.end()) return false;
-  if (absl::Now() < held->second) return true;
-  held_.erase(held);
-  return false;
+  if (held_.empty()) return answer;
+  const absl::Time now = absl::Now();
+  absl::erase_if(held_, [now](const auto& held) { return held.second <= now; });
+  for (size_t i = 0; i < commands.size(); ++i) answer[i] = held_.contains(commands[i]->key);
+  return answer;
 }
 
 void Writer::RememberHeld(const TaskKey& key) {
   absl::MutexLock lock(&mutex_);
   if (held_.size() >= kMaxHeld) held_.clear();
   held_[key] = absl::Now() + kHeldFor;
+}
+
+void Writer::ForgetHeld(const std::vector<TaskKey>& keys) {
+  absl::MutexLock lock(&mutex_);
+  for (const TaskKey& key : keys) held_.erase(key);
 }
 
 }  // namespace tracker::store::postgres

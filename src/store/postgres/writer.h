@@ -39,17 +39,23 @@ class Writer {
     bool repeated = false;
   };
 
-  std::vector<domain::Outcome> ApplyBucket(int bucket, const Commands& commands, bool skip_held);
+  // `patience`: until when to look for what a stranger holds, one by one.
+  std::vector<domain::Outcome> ApplyBucket(int bucket, const Commands& commands, bool skip_held,
+                                           absl::Time patience);
   absl::Status RunOnce(int bucket, Batch& batch, Mode mode);
   absl::Status LoadRows(Connection& connection, int bucket, Batch& batch, Mode mode,
                         absl::Time* now);
   absl::Status ExcludeHeld(Connection& connection, int bucket, Batch& batch,
                            const std::vector<domain::TaskKey>& found);
   absl::Status WriteRowsAndCommit(Connection& connection, int bucket, const Batch& batch);
-  std::vector<domain::Outcome> Split(int bucket, const Commands& commands, const absl::Status& why);
+  std::vector<domain::Outcome> Split(int bucket, const Commands& commands, const absl::Status& why,
+                                     absl::Time patience);
 
-  bool IsHeld(const domain::TaskKey& key);
+  // For each command, whether its row was seen to be held; the same for all commands on one row.
+  std::vector<bool> WhichAreHeld(absl::Span<const domain::Command* const> commands);
   void RememberHeld(const domain::TaskKey& key);
+  // These could be locked.
+  void ForgetHeld(const std::vector<domain::TaskKey>& keys);
 
   ConnectionPool* const pool_;
   const int buckets_;
