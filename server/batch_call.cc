@@ -13,7 +13,7 @@ namespace {
 
 // One result in the making. Exactly one of the two is set.
 struct Pending {
-  const domain::Task* done = nullptr;
+  const domain::Outcome* done = nullptr;
   std::optional<google::rpc::Status> error;
 };
 
@@ -44,7 +44,7 @@ v1::BatchResponse BatchCall::Answer(const std::vector<domain::Outcome>& outcomes
     if (refused_[i]) {
       pending[i].error = *refused_[i];
     } else if (const domain::Outcome& outcome = outcomes[next++]; outcome.ok() && outcome.task) {
-      pending[i].done = &*outcome.task;
+      pending[i].done = &outcome;
       EncodeTask(*outcome.task, outcome.now, result->mutable_task());
     } else {
       LogUnexpected("Batch", outcome);
@@ -58,7 +58,10 @@ v1::BatchResponse BatchCall::Answer(const std::vector<domain::Outcome>& outcomes
     if (pending[i].error) {
       if (budget.TrySpend(pending[i].error->ByteSizeLong() - result->error().ByteSizeLong()))
         *result->mutable_error() = *std::move(pending[i].error);
-    } else if (absl::Status status = budget.AddPayload(*pending[i].done, result->mutable_task());
+    } else if (pending[i].done->truncated) {
+      result->mutable_task()->set_truncated(true);
+    } else if (absl::Status status =
+                   budget.AddPayload(*pending[i].done->task, result->mutable_task());
                !status.ok()) {
       *result->mutable_error() = WithoutExtras(ErrorOf(status));
     }

@@ -116,6 +116,8 @@ struct Outcome {
   // Done: the task afterwards (a deleted one as it was). Refused: the task as it stands, where
   // there is one. Its lock is empty, but in the answer to a start that was not refused.
   std::optional<Task> task;
+  // The task has lost its data and errors, for want of room in the answer (service::WriteCall).
+  bool truncated = false;
   // The database's time at which this was so.
   absl::Time now;
   // When it is worth asking again.

@@ -71,6 +71,23 @@ TEST_F(TrackerTest, OperationsOnOneTaskTakeEffectInTheirOrder) {
   EXPECT_EQ(outcomes[3].reason, Reason::kTaskSucceeded);
 }
 
+TEST_F(TrackerTest, ACallOfManyCommandsHoldsNoMoreDataThanAnAnswerHasRoomFor) {
+  Open();
+  const std::string data(limits::kDataBytes, 'x');
+  std::vector<domain::Command> commands;
+  for (int i = 0; i < 100; ++i) commands.push_back(Make("a", domain::Create{.data = data}));
+  for (int i = 0; i < 100; ++i) commands.push_back(Make("a", domain::Start{.ignore_lock = true}));
+  size_t held = 0;
+  for (const Outcome& outcome : Write(std::move(commands))) {
+    ASSERT_TRUE(outcome.task);
+    held += outcome.task->data.size();
+    EXPECT_EQ(outcome.truncated, outcome.task->data.empty());
+  }
+  EXPECT_GT(held, limits::kAnswerBytes / 2);
+  EXPECT_LE(held, limits::kAnswerBytes);
+  EXPECT_EQ(Write({Make("a", domain::Delete{.force = true})})[0].task->data.size(), data.size());
+}
+
 TEST_F(TrackerTest, NoCommandsAreAnsweredAtOnce) {
   Open();
   EXPECT_TRUE(Write({}).empty());
