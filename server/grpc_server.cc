@@ -1,9 +1,12 @@
 #include "server/grpc_server.h"
 
+#include <thread>
 #include <utility>
 
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
+#include "absl/synchronization/notification.h"
+#include "grpc/grpc.h"
 #include "grpc/health/v1/health.pb.h"
 #include "grpcpp/ext/proto_server_reflection_plugin.h"
 #include "grpcpp/health_check_service_interface.h"
@@ -20,6 +23,9 @@ namespace {
 // gRPC answers health checks without a description of them; linking ours in lets reflection show
 // it.
 void DescribeHealth() { grpc::health::v1::HealthCheckRequest::descriptor(); }
+
+// Longer than any drain: the process leaves before.
+constexpr absl::Duration kForever = absl::Hours(24);
 
 int Millis(absl::Duration duration) {
   return static_cast<int>(absl::ToInt64Milliseconds(duration));
@@ -83,6 +89,21 @@ GrpcServer::GrpcServer(std::unique_ptr<grpc::Service> service, Health* health)
     : service_(std::move(service)), health_(health) {}
 
 GrpcServer::~GrpcServer() { Shutdown(absl::Now()); }
+
+void GrpcServer::Drain(absl::FunctionRef<void()> finish, absl::Duration flush) {
+  if (server_ == nullptr) return finish();
+  absl::Notification closed;
+  std::thread closing([&] {
+    server_->Shutdown(absl::ToChronoTime(absl::Now() + kForever));
+    closed.Notify();
+  });
+  finish();
+  // gRPC takes a deadline only at the beginning, when nobody knows how long `finish` takes.
+  if (!closed.WaitForNotificationWithTimeout(flush))
+    grpc_server_cancel_all_calls(server_->c_server());
+  closing.join();
+  Shutdown(absl::Now());
+}
 
 void GrpcServer::Shutdown(absl::Time deadline) {
   if (server_ == nullptr) return;

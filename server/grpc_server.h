@@ -5,6 +5,7 @@
 #include <memory>
 #include <string>
 
+#include "absl/functional/function_ref.h"
 #include "absl/status/statusor.h"
 #include "absl/time/time.h"
 #include "grpcpp/server.h"
@@ -28,6 +29,11 @@ class GrpcServer {
 
   // Where it serves, with the actual port.
   const std::string& address() const { return address_; }
+
+  // Sends clients away at once, while `finish` sees to it that the calls under way are answered;
+  // those still open `flush` after it are cancelled: health watchers, who would stay for ever.
+  // Returns when all are gone. Repeatable.
+  void Drain(absl::FunctionRef<void()> finish, absl::Duration flush);
 
   // Accepts nothing more and returns when the calls that are open have been answered; those still
   // open at `deadline` are cancelled. Repeatable.

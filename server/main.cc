@@ -47,12 +47,12 @@ service::TrackerOptions ServiceOptions(const Config& config, Health* health) {
   return options;
 }
 
-// What is queued is finished and new calls are turned away with UNAVAILABLE, to be repeated
-// elsewhere; then the connections are closed.
+// Clients are sent away first: were new calls refused for a while before that, those who repeat
+// them at once would still be coming in as the connections close, and gRPC answers such a call with
+// CANCELLED, which few take for 'repeat it elsewhere'. What is under way is finished meanwhile.
 void Drain(GrpcServer& server, service::Tracker& tracker, Health& health) {
   health.Drain();
-  tracker.Stop();
-  server.Shutdown(absl::Now() + kFlush);
+  server.Drain([&tracker] { tracker.Stop(); }, kFlush);
 }
 
 int Serve(const Config& config) {
