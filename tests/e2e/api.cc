@@ -130,6 +130,12 @@ grpc::Status Api::Raw(const std::string& method, const std::string& bytes, std::
   return CallBytes(channel_, kService + method, bytes, answer);
 }
 
+void Api::Pause(absl::Duration duration) {
+  const auto end = absl::ToChronoTime(absl::Now() + duration);
+  grpc_connectivity_state state = channel_->GetState(/*try_to_connect=*/true);
+  while (channel_->WaitForStateChange(state, end)) state = channel_->GetState(true);
+}
+
 bool Api::Serving(const std::string& service) {
   grpc::health::v1::HealthCheckRequest request;
   request.set_service(service);

@@ -83,6 +83,9 @@ class Api {
   // Sends the bytes as a request of the method ("Start"), well-formed or not.
   grpc::Status Raw(const std::string& method, const std::string& bytes,
                    std::string* answer = nullptr);
+  // Waits inside of gRPC, which gets on with a broken connection only while some thread does.
+  void Pause(absl::Duration duration);
+
   // The health of "" as grpc.health.v1 has it; false when nobody answers.
   bool Serving(const std::string& service = "");
 

@@ -1,0 +1,195 @@
+// What cannot be started says in one line why and what to do; what can is served by any number of
+// servers.
+#include <gtest/gtest.h>
+#include <signal.h>
+#include <sys/stat.h>
+
+#include <filesystem>
+#include <pqxx/pqxx>
+
+#include "absl/strings/match.h"
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_replace.h"
+#include "src/base/token.h"
+#include "tests/e2e/api.h"
+#include "tests/e2e/world.h"
+#include "tests/support/child_process.h"
+
+namespace tracker::e2e {
+namespace {
+
+constexpr int kCannotStart = 2;
+
+class Startup : public ::testing::Test {
+ protected:
+  // Runs trackerd with the flags; expects it to end with one line that has all of the words.
+  std::string ExpectRefused(std::vector<std::string> flags, const std::vector<std::string>& words,
+                            bool as_nobody = false) {
+    flags.insert(flags.begin(), {ProgramPath("trackerd"), "--listen", "127.0.0.1:0"});
+    const Ended ended = world_.Run(flags, absl::Seconds(30), as_nobody);
+    SCOPED_TRACE(absl::StrCat("trackerd said: ", ended.err));
+    EXPECT_EQ(ended.exit_code, kCannotStart);
+    EXPECT_EQ(ended.out, "");
+    EXPECT_TRUE(absl::StartsWith(ended.err, "trackerd: "));
+    // One line: its end is the only one.
+    EXPECT_EQ(ended.err.find('\n'), ended.err.size() - 1);
+    EXPECT_LT(ended.err.size(), 600u);
+    for (const std::string& word : words) EXPECT_TRUE(absl::StrContains(ended.err, word)) << word;
+    return ended.err;
+  }
+  std::string ExpectBadStore(const std::string& url, const std::vector<std::string>& words,
+                             bool as_nobody = false) {
+    return ExpectRefused({"--store", url}, words, as_nobody);
+  }
+
+  World world_;
+};
+
+TEST_F(Startup, UnknownKindsOfStore) {
+  for (const char* url : {"mysql://localhost/x", "tracker.db", "postgresql:/localhost", "SQLITE:x"})
+    ExpectBadStore(url, {url, "use sqlite:PATH or postgresql://"});
+  ExpectBadStore("sqlite:", {"names no file", "try sqlite:"});
+  ExpectBadStore("sqlite::memory:", {"name a file"});
+  ExpectBadStore("sqlite://tracker.db", {"use sqlite:tracker.db"});
+}
+
+TEST_F(Startup, SqliteFilesThatCannotBe) {
+  const std::string& folder = world_.folder();
+  ExpectBadStore(absl::StrCat("sqlite:", folder, "/missing/tracker.db"),
+                 {"there is no folder", "/missing", "make it"});
+  ExpectBadStore("sqlite:" + folder, {"it is a folder", "name a file in it"});
+  for (const size_t size : {10, 100, 10'000}) {
+    const std::string text = absl::StrCat(folder, "/text", size);
+    WriteFile(text, std::string(size, 't'));
+    ExpectBadStore("sqlite:" + text, {text, "it is no SQLite database", "name another file"});
+    EXPECT_EQ(ReadFile(text), std::string(size, 't'));
+    EXPECT_FALSE(std::filesystem::exists(text + "-wal"));
+  }
+}
+
+TEST_F(Startup, SqliteFilesThatMayNotBe) {
+  const std::string& folder = world_.folder();
+  ExpectBadStore(absl::StrCat("sqlite:", folder, "/tracker.db"),
+                 {"no permission to write in folder", folder}, /*as_nobody=*/true);
+  const std::string open = folder + "/open";
+  std::filesystem::create_directory(open);
+  chmod(open.c_str(), 0777);
+  WriteFile(open + "/closed.db", "");
+  chmod((open + "/closed.db").c_str(), 0400);
+  ExpectBadStore("sqlite:" + open + "/closed.db", {"no permission to read and write it"},
+                 /*as_nobody=*/true);
+}
+
+TEST_F(Startup, PostgresThatIsNotThere) {
+  const std::string host = absl::StrCat("127.0.0.1:", SharedPostgres().port());
+  const std::string advice = "check that PostgreSQL runs there";
+  const std::string said =
+      ExpectBadStore("postgresql://me:sesame@127.0.0.1:1/x", {"127.0.0.1:1", "refused", advice});
+  EXPECT_FALSE(absl::StrContains(said, "sesame"));
+  ExpectBadStore("postgresql://postgres@no-such-host.invalid/x", {"no-such-host.invalid", advice});
+  ExpectBadStore(absl::StrCat("postgresql://postgres@", host, "/missing"),
+                 {"database \"missing\" does not exist", advice});
+  ExpectBadStore(absl::StrCat("postgresql://nobody_known@", host, "/postgres"),
+                 {"role \"nobody_known\" does not exist", advice});
+  ExpectBadStore(absl::StrCat("postgresql://postgres@", host, "/postgres?bogus=1"), {"bogus"});
+}
+
+TEST_F(Startup, PostgresThatMayNotBe) {
+  const std::string url = world_.NewStore(Kind::kPostgres);
+  {
+    pqxx::connection connection(url);
+    pqxx::nontransaction(connection).exec("CREATE ROLE limited LOGIN");
+  }
+  ExpectBadStore(absl::StrReplaceAll(url, {{"//postgres@", "//limited@"}}), {"permission denied"});
+}
+
+TEST_F(Startup, PortInUse) {
+  const std::string address = world_.Serve(world_.NewStore(Kind::kSqlite)).address();
+  ExpectRefused({"--listen", address, "--store", world_.NewStore(Kind::kSqlite)},
+                {address, "in use", "choose another address"});
+}
+
+TEST_F(Startup, BadFlags) {
+  ExpectRefused({"--no-such-flag"}, {"--no-such-flag", "see trackerd --help"});
+  ExpectRefused({"--listen", "nowhere"}, {"'nowhere' is not HOST:PORT"});
+  ExpectRefused({"--lanes", "many"}, {"--lanes", "'many'"});
+  ExpectRefused({"--config", "/no/such/file"}, {"/no/such/file"});
+  ExpectRefused({"migrate", "--no-migrate"}, {"--no-migrate", "leave one out"});
+}
+
+class Migration : public StoreTest {
+ protected:
+  Ended Migrate(const std::string& url) {
+    return world_.Run({ProgramPath("trackerd"), "migrate", "--store", url});
+  }
+};
+
+TEST_P(Migration, MayBeForbiddenAndDoneByItself) {
+  const std::string url = world_.NewStore(GetParam());
+  const std::vector<std::string> forbidden = {ProgramPath("trackerd"), "--listen", "127.0.0.1:0",
+                                              "--no-migrate",          "--store",  url};
+  const Ended refused = world_.Run(forbidden);
+  EXPECT_EQ(refused.exit_code, kCannotStart);
+  EXPECT_EQ(refused.err.find('\n'), refused.err.size() - 1) << refused.err;
+  EXPECT_TRUE(absl::StrContains(refused.err, "trackerd migrate")) << refused.err;
+
+  for (int i = 0; i < 2; ++i) {
+    const Ended migrated = Migrate(url);
+    EXPECT_EQ(migrated.exit_code, 0) << migrated.err;
+  }
+  Api api(world_.Serve(url, {"--no-migrate"}).address());
+  EXPECT_EQ(api.Call(For<v1::CreateRequest>("a")).Verdict(), "OK");
+}
+
+// Starts trackerd without waiting for it.
+class Starting {
+ public:
+  Starting(const std::string& url, const std::string& log) : log_(log) {
+    auto pid =
+        testing::StartChild({ProgramPath("trackerd"), "--listen", "127.0.0.1:0", "--store", url},
+                            {.output_file = log, .die_with_parent = true});
+    EXPECT_TRUE(pid.ok()) << pid.status();
+    pid_ = pid.value_or(-1);
+  }
+  ~Starting() {
+    if (pid_ <= 0) return;
+    kill(pid_, SIGTERM);
+    if (testing::WaitForChild(pid_, absl::Seconds(25), nullptr)) return;
+    kill(pid_, SIGKILL);
+    testing::WaitForChild(pid_, absl::Seconds(5), nullptr);
+  }
+  // Where it listens; empty until it does.
+  std::string address() const {
+    const std::string log = ReadFile(log_);
+    const size_t event = log.find("listening");
+    if (event == std::string::npos || log.find('\n', event) == std::string::npos) return "";
+    const size_t begin = log.find("127.0.0.1:", event);
+    return log.substr(begin, log.find_first_not_of("0123456789.:", begin) - begin);
+  }
+  std::string log() const { return ReadFile(log_); }
+
+ private:
+  const std::string log_;
+  pid_t pid_ = -1;
+};
+
+TEST_P(Migration, FourServersMakeOneEmptyDatabaseTheirs) {
+  const std::string url = world_.NewStore(GetParam());
+  std::vector<std::unique_ptr<Starting>> servers;
+  for (int i = 0; i < 4; ++i)
+    servers.push_back(
+        std::make_unique<Starting>(url, absl::StrCat(world_.folder(), "/server", i, ".log")));
+  for (const auto& server : servers) {
+    ASSERT_TRUE(Await([&] { return !server->address().empty(); })) << server->log();
+  }
+  for (size_t i = 0; i < servers.size(); ++i) {
+    Api api(servers[i]->address());
+    EXPECT_EQ(api.Call(For<v1::CreateRequest>(absl::StrCat("t", i))).Verdict(), "OK");
+    EXPECT_EQ(api.ListAll(kJobs).size(), i + 1);
+  }
+}
+
+INSTANTIATE_TEST_SUITE_P(Stores, Migration, BothKinds(), KindName);
+
+}  // namespace
+}  // namespace tracker::e2e
