@@ -28,6 +28,7 @@ struct Options {
   int batch_callers = 16;
   int batch = 100;
   int64_t tasks = 0;
+  int flush_us = 0;
   std::vector<int> pgbench_clients = {1, 8, 32, 64};
   std::vector<std::string> flags;
 };
@@ -50,7 +51,13 @@ void Say(const std::string& line) {
 
 absl::StatusOr<Bench> Prepare(const Options& options) {
   Bench bench;
-  auto cluster = testing::PostgresCluster::Start();
+  testing::PostgresClusterOptions cluster_options;
+  if (options.flush_us > 0) {
+    // PostgreSQL waits so long before each flush, however few commits wait for it: a slower disk.
+    cluster_options.settings = {absl::StrCat("commit_delay=", options.flush_us),
+                                "commit_siblings=0"};
+  }
+  auto cluster = testing::PostgresCluster::Start(cluster_options);
   if (!cluster.ok()) return cluster.status();
   bench.cluster = *std::move(cluster);
   if (absl::Status made = bench.cluster->CreateDatabase("tracker"); !made.ok()) return made;
@@ -164,6 +171,11 @@ int Main(int argc, char** argv) {
                  "The numbers of clients to try pgbench with; the best counts")
       ->capture_default_str();
   app.add_option("--tasks", options.tasks, "Tasks to make for a load; 0: enough");
+  app.add_option("--flush-us", options.flush_us,
+                 "Microseconds that each flush of the log takes longer, for trackerd and pgbench\n"
+                 "alike (PostgreSQL's commit_delay); 0: as the disk is")
+      ->check(CLI::Range(0, 100000))
+      ->capture_default_str();
   app.add_option("--flag", options.flags, "A further flag for trackerd, as --flag=--lanes=4");
   CLI::App* cycle =
       app.add_subcommand("cycle", "Unary Start and Succeed: one caller, then many at once");
