@@ -1,6 +1,7 @@
 #include "src/store/postgres/statements.h"
 
 #include "absl/strings/str_cat.h"
+#include "absl/types/span.h"
 #include "src/store/errors_json.h"
 #include "src/store/postgres/array_literal.h"
 
@@ -50,18 +51,30 @@ const Statement kExisting = {"existing",
   " AS v(" TRACKER_TASK_COLUMNS("") ")"
 
 // An insert that always conflicts, since the rows are there and locked: it finds each by one probe
-// of the primary key, where the plan of UPDATE … FROM unnest would hang on the statistics. What is
-// NULL did not change, and stays where it is, out of line when it is large; Apply never empties
-// data or errors.
-const Statement kUpdate = {
-    "update",
-    "WITH changed AS (" TRACKER_INSERT
-    "  ON CONFLICT (bucket, namespace, id) DO UPDATE SET status = excluded.status,"
-    "  attempts = excluded.attempts, fence = excluded.fence, update_us = excluded.update_us,"
-    "  available_us = excluded.available_us, worker = excluded.worker, lock = excluded.lock,"
-    "  lock_us = excluded.lock_us, lock_expire_us = excluded.lock_expire_us,"
-    "  lease_us = excluded.lease_us, data = coalesce(excluded.data, task.data),"
-    "  errors = coalesce(excluded.errors, task.errors)) " TRACKER_ADD_COUNTS("$19", "$20", "$21")};
+// of the primary key, where the plan of UPDATE … FROM unnest would hang on the statistics. Columns
+// that never change are there only to be inserted, and are not: so they are 0. Documents that are
+// NULL did not change, and stay where they are, out of line when they are large; Apply never
+// empties data or errors.
+#define TRACKER_UPDATE(documents, document_arrays, document_names, set_documents) \
+  "INSERT INTO tracker.task (bucket, " TRACKER_TASK_COLUMNS("")                                   \
+  ") SELECT $1::int, v.namespace, v.id, v.status, v.attempts, 0, 0, v.fence, 0, v.update_us,"     \
+  " v.available_us, v.worker, v.lock, v.lock_us, v.lock_expire_us, v.lease_us, " documents        \
+  " FROM unnest($2::text[], $3::text[], $4::smallint[], $5::int[], $6::bigint[], $7::bigint[],"   \
+  " $8::bigint[], $9::text[], $10::text[], $11::bigint[], $12::bigint[], $13::bigint[]"           \
+  document_arrays ") AS v(namespace, id, status, attempts, fence, update_us, available_us,"       \
+  " worker, lock, lock_us, lock_expire_us, lease_us" document_names ")"                           \
+  " ON CONFLICT (bucket, namespace, id) DO UPDATE SET status = excluded.status,"                  \
+  " attempts = excluded.attempts, fence = excluded.fence, update_us = excluded.update_us,"        \
+  " available_us = excluded.available_us, worker = excluded.worker, lock = excluded.lock,"        \
+  " lock_us = excluded.lock_us, lock_expire_us = excluded.lock_expire_us,"                        \
+  " lease_us = excluded.lease_us" set_documents
+
+const Statement kUpdate = {"update", TRACKER_UPDATE("NULL, NULL", "", "", "")};
+const Statement kUpdateDocuments = {
+    "update_documents",
+    TRACKER_UPDATE("v.data::json, v.errors::json", ", $14::text[], $15::text[]", ", data, errors",
+                   ", data = coalesce(excluded.data, task.data),"
+                   " errors = coalesce(excluded.errors, task.errors)")};
 
 const Statement kInsert = {"insert", "WITH made AS (" TRACKER_INSERT
                                      " ON CONFLICT DO NOTHING RETURNING 1)"
@@ -153,14 +166,44 @@ std::string ErrorsDocument(const Task& task) {
 
 int64_t Micros(absl::Time time) { return absl::ToUnixMicros(time); }
 
-// In the order of TRACKER_TASK_COLUMNS. Of `before`, if any, what is unchanged of the documents is
-// left out.
-std::vector<std::string> TaskValues(int bucket, const std::vector<const Batch::Row*>& rows) {
+std::vector<std::string> TakeAll(int bucket, absl::Span<ArrayLiteral> columns) {
+  std::vector<std::string> values = {absl::StrCat(bucket)};
+  for (ArrayLiteral& column : columns) values.push_back(column.Take());
+  return values;
+}
+
+StatementCall UpdateCall(int bucket, const std::vector<const Batch::Row*>& rows, bool documents) {
+  // In the order of the parameters from $2 on.
+  ArrayLiteral columns[14];
+  for (const Batch::Row* row : rows) {
+    const Task& task = *row->after;
+    columns[0].AddText(task.key.name_space);
+    columns[1].AddText(task.key.id);
+    columns[2].Add(static_cast<int64_t>(task.status));
+    columns[3].Add(task.attempts);
+    columns[4].Add(task.fence);
+    columns[5].Add(Micros(task.update_time));
+    columns[6].Add(Micros(task.available_time));
+    columns[7].AddText(task.worker);
+    columns[8].AddText(task.lock);
+    columns[9].Add(Micros(task.lock_time));
+    columns[10].Add(Micros(task.lock_expire_time));
+    columns[11].Add(absl::ToInt64Microseconds(task.lease));
+    if (!documents) continue;
+    AddDocument(columns[12], task.data != row->before->data ? task.data : "");
+    AddDocument(columns[13], task.errors != row->before->errors ? ErrorsDocument(task) : "");
+  }
+  const absl::Span<ArrayLiteral> used(columns, documents ? 14 : 12);
+  return {documents ? kUpdateDocuments : kUpdate, TakeAll(bucket, used)};
+}
+
+}  // namespace
+
+StatementCall InsertCall(int bucket, const std::vector<const Batch::Row*>& rows) {
+  // In the order of TRACKER_TASK_COLUMNS.
   ArrayLiteral columns[17];
   for (const Batch::Row* row : rows) {
     const Task& task = *row->after;
-    const bool set_data = !row->before || task.data != row->before->data;
-    const bool set_errors = !row->before || task.errors != row->before->errors;
     columns[0].AddText(task.key.name_space);
     columns[1].AddText(task.key.id);
     columns[2].Add(static_cast<int64_t>(task.status));
@@ -176,26 +219,23 @@ std::vector<std::string> TaskValues(int bucket, const std::vector<const Batch::R
     columns[12].Add(Micros(task.lock_time));
     columns[13].Add(Micros(task.lock_expire_time));
     columns[14].Add(absl::ToInt64Microseconds(task.lease));
-    AddDocument(columns[15], set_data ? task.data : "");
-    AddDocument(columns[16], set_errors ? ErrorsDocument(task) : "");
+    AddDocument(columns[15], task.data);
+    AddDocument(columns[16], ErrorsDocument(task));
   }
-  std::vector<std::string> values = {absl::StrCat(bucket)};
-  for (ArrayLiteral& column : columns) values.push_back(column.Take());
-  return values;
+  return {kInsert, TakeAll(bucket, absl::MakeSpan(columns))};
 }
 
-}  // namespace
-
-std::vector<std::string> InsertValues(int bucket, const std::vector<const Batch::Row*>& rows) {
-  return TaskValues(bucket, rows);
-}
-
-std::vector<std::string> UpdateValues(int bucket, const std::vector<const Batch::Row*>& rows,
-                                      const Batch::CountDeltas& deltas) {
-  std::vector<std::string> values = TaskValues(bucket, rows);
-  const std::vector<std::string> counts = CountValues(bucket, deltas);
-  values.insert(values.end(), counts.begin() + 1, counts.end());
-  return values;
+std::vector<StatementCall> UpdateCalls(int bucket, const std::vector<const Batch::Row*>& rows) {
+  std::vector<const Batch::Row*> plain, documents;
+  for (const Batch::Row* row : rows) {
+    const bool same =
+        row->after->data == row->before->data && row->after->errors == row->before->errors;
+    (same ? plain : documents).push_back(row);
+  }
+  std::vector<StatementCall> calls;
+  if (!plain.empty()) calls.push_back(UpdateCall(bucket, plain, /*documents=*/false));
+  if (!documents.empty()) calls.push_back(UpdateCall(bucket, documents, /*documents=*/true));
+  return calls;
 }
 
 absl::StatusOr<Task> TaskFrom(const Rows& rows, int row, int first) {

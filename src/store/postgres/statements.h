@@ -29,8 +29,9 @@ extern const Statement kLock;
 extern const Statement kLockUnheld;
 // Which of the tasks exist. Locks nothing.
 extern const Statement kExisting;
-// Changes tasks that are locked, and adds to the counters. Values from UpdateValues.
+// Change tasks that are locked: without, and with, their data and errors. By UpdateCalls.
 extern const Statement kUpdate;
+extern const Statement kUpdateDocuments;
 // Makes tasks, and answers how many of them were new.
 extern const Statement kInsert;
 // Removes a task that is locked. $1 bucket, $2 namespace, $3 id.
@@ -48,9 +49,8 @@ extern const Statement kExpired;
 extern const Statement kPing;
 
 std::vector<std::string> KeyValues(int bucket, const std::vector<domain::TaskKey>& keys);
-std::vector<std::string> UpdateValues(int bucket, const std::vector<const Batch::Row*>& rows,
-                                      const Batch::CountDeltas& deltas);
-std::vector<std::string> InsertValues(int bucket, const std::vector<const Batch::Row*>& rows);
+StatementCall InsertCall(int bucket, const std::vector<const Batch::Row*>& rows);
+std::vector<StatementCall> UpdateCalls(int bucket, const std::vector<const Batch::Row*>& rows);
 std::vector<std::string> CountValues(int bucket, const Batch::CountDeltas& deltas);
 
 // The task in a row whose columns from `first` on are TRACKER_TASK_COLUMNS. DataLoss for what

@@ -214,16 +214,14 @@ absl::Status Writer::WriteRowsAndCommit(Connection& connection, int bucket, cons
     if (!gone.ok()) return gone.status();
   }
   if (!inserts.empty()) {
-    absl::StatusOr<Rows> made = connection.Execute({kInsert, InsertValues(bucket, inserts)});
+    absl::StatusOr<Rows> made = connection.Execute(InsertCall(bucket, inserts));
     if (!made.ok()) return made.status();
     if (made->Int(0, 0) != static_cast<int64_t>(inserts.size())) return InsertRace();
   }
+  std::vector<StatementCall> last = UpdateCalls(bucket, updates);
   const Batch::CountDeltas deltas = batch.Deltas();
-  if (!updates.empty()) {
-    return connection.Commit({{kUpdate, UpdateValues(bucket, updates, deltas)}});
-  }
-  if (!deltas.empty()) return connection.Commit({{kAddCounts, CountValues(bucket, deltas)}});
-  return connection.Commit();
+  if (!deltas.empty()) last.push_back({kAddCounts, CountValues(bucket, deltas)});
+  return connection.Commit(last);
 }
 
 std::vector<bool> Writer::WhichAreHeld(absl::Span<const Command* const> commands) {
