@@ -128,7 +128,8 @@ TEST_F(TrackerTest, AChangedFilterMakesAPageTokenInvalid) {
 }
 
 TEST_F(TrackerTest, ATokenThatIsNoneIsInvalid) {
-  for (const std::string token : {"x", "!!!", "MTox", std::string(10000, 'A').c_str()}) {
+  for (const std::string& token :
+       std::vector<std::string>{"x", "!!!", "MTox", std::string(10000, 'A')}) {
     EXPECT_TRUE(absl::IsInvalidArgument(DecodePageToken({.name_space = "ns"}, token).status()))
         << token;
   }
