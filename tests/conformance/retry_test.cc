@@ -94,6 +94,15 @@ TEST_F(FailingTransactionTest, AServerThatIsGoingAwayIsTriedAgain) {
   EXPECT_OK(Apply(*store_, {Make("a", domain::Create{})})[0]);
 }
 
+TEST_F(FailingTransactionTest, ABatchThatIsTooMuchForTheServerIsSplit) {
+  FailNext(1, "54000");
+  for (const Outcome& outcome :
+       Apply(*store_, {Make("a", domain::Create{}), Make("b", domain::Create{})})) {
+    EXPECT_OK(outcome);
+  }
+  EXPECT_EQ(Attempts(), 3);
+}
+
 TEST_F(FailingTransactionTest, AFullDiskIsUnavailableNotADefectOfTheTask) {
   FailNext(1'000'000, "53100");
   EXPECT_EQ(Apply(*store_, {Make("a", domain::Create{})})[0].reason, Reason::kStoreUnavailable);

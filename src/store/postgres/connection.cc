@@ -86,7 +86,8 @@ absl::Status FromSqlState(absl::string_view state, absl::string_view what) {
       state == "25006") {
     return absl::UnavailableError(text);
   }
-  if (is_class("22") || is_class("23") || is_class("21")) return absl::InvalidArgumentError(text);
+  if (is_class("22") || is_class("54") || is_class("23") || is_class("21"))
+    return absl::InvalidArgumentError(text);
   return absl::FailedPreconditionError(text);
 }
 

@@ -7,9 +7,9 @@
 //   DeadlineExceeded   the statement was cancelled, by statement_timeout or a person (57014)
 //   Unavailable        the connection is gone or the server is going away; nothing was committed
 //   Unknown            the connection was lost during COMMIT; it may have been committed
-//   InvalidArgument    the statement's values were refused (classes 22, 23, 21000): some row of it
-//   is the culprit FailedPrecondition there is something wrong with the database: a missing table,
-//   no permission, ...
+//   InvalidArgument    the statement's values were refused (classes 22, 23, 54, 21000): some row of
+//   it is the culprit FailedPrecondition there is something wrong with the database: a missing
+//   table, no permission, ...
 // After Unavailable or Unknown the connection is of no further use.
 #pragma once
 
