@@ -13,6 +13,8 @@ namespace {
 // About how long a full queue takes to drain by half.
 constexpr absl::Duration kOverloadedRetry = absl::Milliseconds(500);
 
+}  // namespace
+
 Outcome Refusal(Reason reason) {
   switch (reason) {
     case Reason::kOverloaded:
@@ -26,8 +28,6 @@ Outcome Refusal(Reason reason) {
     default: return {.reason = Reason::kStoreUnavailable, .message = "the server is stopping"};
   }
 }
-
-}  // namespace
 
 Reason WhyDropped(const CallContext& context, absl::Time now) {
   if (context.cancelled && context.cancelled->load(std::memory_order_relaxed)) {

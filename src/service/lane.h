@@ -35,6 +35,10 @@ struct LaneOptions {
 // Why a caller's work is not worth doing any more; kOk: it is.
 domain::Reason WhyDropped(const CallContext& context, absl::Time now);
 
+// What a caller is told whose work is not done for this reason: kOverloaded, kDeadlineExceeded,
+// kCancelled, or else that the server is stopping.
+domain::Outcome Refusal(domain::Reason reason);
+
 class Lane {
  public:
   struct Entry {

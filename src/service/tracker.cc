@@ -16,22 +16,18 @@
 namespace tracker::service {
 namespace {
 
-using domain::Outcome;
 using domain::Reason;
 
 // Counter rows pile up by a few a commit; a second's worth costs a Count little.
 constexpr absl::Duration kFoldInterval = absl::Seconds(1);
 
 absl::Status StatusOf(Reason reason) {
+  const std::string message = Refusal(reason).message;
   switch (reason) {
-    case Reason::kOverloaded:
-      return absl::ResourceExhaustedError(
-          "the server has more reads queued than it can do in time");
-    case Reason::kDeadlineExceeded:
-      return absl::DeadlineExceededError("the deadline passed while the call was queued");
-    case Reason::kCancelled:
-      return absl::CancelledError("the caller cancelled while the call was queued");
-    default: return absl::UnavailableError("the server is stopping");
+    case Reason::kOverloaded: return absl::ResourceExhaustedError(message);
+    case Reason::kDeadlineExceeded: return absl::DeadlineExceededError(message);
+    case Reason::kCancelled: return absl::CancelledError(message);
+    default: return absl::UnavailableError(message);
   }
 }
 
@@ -76,11 +72,10 @@ class Tracker::Impl {
   }
 
   void Get(domain::TaskKey key, CallContext context, OutcomeCallback done) {
-    reads_.Submit(std::move(context), [this, key = std::move(key),
-                                       done = std::move(done)](Reason reason) mutable {
-      if (reason == Reason::kOk) return done(store_->Get(key));
-      done(Outcome{.reason = reason, .message = std::string(StatusOf(reason).message())});
-    });
+    reads_.Submit(std::move(context),
+                  [this, key = std::move(key), done = std::move(done)](Reason reason) mutable {
+                    done(reason == Reason::kOk ? store_->Get(key) : Refusal(reason));
+                  });
   }
 
   void List(ListRequest request, CallContext context, ListCallback done) {

@@ -47,7 +47,7 @@ TEST_P(ConcurrencyTest, OfManyRacersExactlyOneGetsTheTask) {
         const Start start = {.worker = absl::StrCat("racer-", racer), .create_if_missing = true};
         const std::vector<Command> commands = {Make(absl::StrCat("race-", round), start)};
         begin.arrive_and_wait();
-        const Outcome outcome = Apply(mine, commands)[0];
+        const Outcome outcome = ApplyTo(mine, commands)[0];
         if (outcome.ok()) ++winners;
         if (outcome.reason == Reason::kTaskLocked) ++locked;
         if (!outcome.ok() && outcome.reason != Reason::kTaskLocked) {
@@ -149,7 +149,9 @@ TEST_P(ConcurrencyTest, RandomWorkThroughTwoStoresKeepsTheInvariants) {
     threads.emplace_back([&, i] {
       workload.Run(
           i % 2 == 0 ? store() : *other, 7000 + i,
-          [](Store& store, const std::vector<Command>& commands) { return Apply(store, commands); },
+          [](Store& store, const std::vector<Command>& commands) {
+            return ApplyTo(store, commands);
+          },
           [](int task, domain::Action action, std::string token) {
             return Make(absl::StrCat("task-", task), std::move(action), std::move(token));
           });
@@ -184,7 +186,7 @@ TEST_P(ConcurrencyTest, StoresThatOpenANewDatabaseTogetherAllSucceed) {
       ASSERT_OK(opened);
       const std::vector<Command> commands = {
           Make(absl::StrCat("t", i), Start{.create_if_missing = true})};
-      EXPECT_OK(Apply(**opened, commands)[0]);
+      EXPECT_OK(ApplyTo(**opened, commands)[0]);
     });
   }
   for (std::thread& thread : threads) thread.join();

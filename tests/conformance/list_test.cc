@@ -260,7 +260,7 @@ TEST_P(CountTest, IsExactAtAnyMomentWhileOthersWriteAndFold) {
           commands.push_back(Make(id, Start{.ignore_lock = true, .force = true}, lock));
           if (round % 3 != i) commands.push_back(Make(id, Succeed{}, lock));
         }
-        Apply(i == 0 ? store() : *other, commands);
+        ApplyTo(i == 0 ? store() : *other, commands);
       }
       stop = true;
     });

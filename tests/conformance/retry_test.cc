@@ -26,16 +26,6 @@ std::string FreshDatabase() {
   return name;
 }
 
-Command Make(const std::string& id, domain::Action action, std::string token = NewLockToken()) {
-  return {.key = {"n", id}, .token = std::move(token), .action = std::move(action)};
-}
-
-std::vector<Outcome> Apply(Store& store, const std::vector<Command>& commands) {
-  std::vector<const Command*> pointers;
-  for (const Command& command : commands) pointers.push_back(&command);
-  return store.Apply(pointers);
-}
-
 class FailingTransactionTest : public ::testing::Test {
  protected:
   void SetUp() override {
@@ -72,32 +62,32 @@ class FailingTransactionTest : public ::testing::Test {
 
 TEST_F(FailingTransactionTest, RunsASerializationFailureAgain) {
   FailNext(3, "40001");
-  EXPECT_OK(Apply(*store_, {Make("a", domain::Create{})})[0]);
+  EXPECT_OK(ApplyTo(*store_, {Make("a", domain::Create{})})[0]);
   EXPECT_EQ(Attempts(), 4);
 }
 
 TEST_F(FailingTransactionTest, RunsADeadlockAgain) {
   FailNext(3, "40P01");
-  EXPECT_OK(Apply(*store_, {Make("a", domain::Create{})})[0]);
+  EXPECT_OK(ApplyTo(*store_, {Make("a", domain::Create{})})[0]);
   EXPECT_EQ(Attempts(), 4);
 }
 
 TEST_F(FailingTransactionTest, GivesUpOnOneThatNeverPasses) {
   FailNext(1'000'000, "40001");
-  EXPECT_EQ(Apply(*store_, {Make("a", domain::Create{})})[0].reason, Reason::kStoreUnavailable);
+  EXPECT_EQ(ApplyTo(*store_, {Make("a", domain::Create{})})[0].reason, Reason::kStoreUnavailable);
   EXPECT_LE(Attempts(), 100);
   EXPECT_EQ(store_->Get({"n", "a"}).reason, Reason::kTaskNotFound);
 }
 
 TEST_F(FailingTransactionTest, AServerThatIsGoingAwayIsTriedAgain) {
   FailNext(1, "57P01");
-  EXPECT_OK(Apply(*store_, {Make("a", domain::Create{})})[0]);
+  EXPECT_OK(ApplyTo(*store_, {Make("a", domain::Create{})})[0]);
 }
 
 TEST_F(FailingTransactionTest, ABatchThatIsTooMuchForTheServerIsSplit) {
   FailNext(1, "54000");
   for (const Outcome& outcome :
-       Apply(*store_, {Make("a", domain::Create{}), Make("b", domain::Create{})})) {
+       ApplyTo(*store_, {Make("a", domain::Create{}), Make("b", domain::Create{})})) {
     EXPECT_OK(outcome);
   }
   EXPECT_EQ(Attempts(), 3);
@@ -105,7 +95,7 @@ TEST_F(FailingTransactionTest, ABatchThatIsTooMuchForTheServerIsSplit) {
 
 TEST_F(FailingTransactionTest, AFullDiskIsUnavailableNotADefectOfTheTask) {
   FailNext(1'000'000, "53100");
-  EXPECT_EQ(Apply(*store_, {Make("a", domain::Create{})})[0].reason, Reason::kStoreUnavailable);
+  EXPECT_EQ(ApplyTo(*store_, {Make("a", domain::Create{})})[0].reason, Reason::kStoreUnavailable);
 }
 
 class UnknownCommitTest : public ::testing::Test {
@@ -122,7 +112,7 @@ class UnknownCommitTest : public ::testing::Test {
   Outcome ApplyLosingTheAnswer(const Command& command) {
     proxy_->LoseAnswersOfCommits(1);
     const int lost = proxy_->lost();
-    Outcome outcome = Apply(*store_, {command})[0];
+    Outcome outcome = ApplyTo(*store_, {command})[0];
     EXPECT_EQ(proxy_->lost(), lost + 1);
     return outcome;
   }
@@ -160,15 +150,15 @@ TEST_F(UnknownCommitTest, EveryCommandIsRepeatedAndActsOnce) {
   EXPECT_OK(ApplyLosingTheAnswer(Make("a", domain::Delete{})));
   EXPECT_TRUE(Value(store_->Count("n")).empty());
   // Forgiven only where a commit was lost.
-  EXPECT_EQ(Apply(*store_, {Make("a", domain::Delete{})})[0].reason, Reason::kTaskNotFound);
+  EXPECT_EQ(ApplyTo(*store_, {Make("a", domain::Delete{})})[0].reason, Reason::kTaskNotFound);
 }
 
 TEST_F(UnknownCommitTest, WhatIsNeverKnownIsUnavailableAndSafeToRepeat) {
   const Command start = Make("a", domain::Start{.create_if_missing = true});
   proxy_->LoseAnswersOfCommits(1'000);
-  EXPECT_EQ(Apply(*store_, {start})[0].reason, Reason::kStoreUnavailable);
+  EXPECT_EQ(ApplyTo(*store_, {start})[0].reason, Reason::kStoreUnavailable);
   proxy_->LoseAnswersOfCommits(0);
-  const Outcome again = Apply(*store_, {start})[0];
+  const Outcome again = ApplyTo(*store_, {start})[0];
   ASSERT_OK(again);
   EXPECT_EQ(again.task->fence, 1);
   EXPECT_EQ(again.task->attempts, 1);

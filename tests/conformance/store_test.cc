@@ -7,25 +7,13 @@
 
 #include "absl/strings/str_cat.h"
 #include "src/base/token.h"
+#include "tests/support/shared_postgres.h"
 
 namespace tracker::store {
 namespace {
 
 using domain::Command;
 using domain::Outcome;
-
-std::unique_ptr<testing::PostgresCluster>& PostgresSlot() {
-  static std::unique_ptr<testing::PostgresCluster> slot;
-  return slot;
-}
-
-// Stops the cluster before main returns, while all that it needs is still there.
-class StopPostgres : public ::testing::Environment {
- public:
-  void TearDown() override { PostgresSlot().reset(); }
-};
-const ::testing::Environment* const kStopPostgres =
-    ::testing::AddGlobalTestEnvironment(new StopPostgres);
 
 }  // namespace
 
@@ -34,19 +22,9 @@ std::string BackendName(const ::testing::TestParamInfo<Backend>& info) {
 }
 
 testing::PostgresCluster& SharedPostgres() {
-  auto& slot = PostgresSlot();
-  if (slot) return *slot;
   // Sorted by a language, as many real databases are: the store must not lean on byte order.
   // Crashes of the machine are not this suite's subject, so commits need not wait for the disk.
-  absl::StatusOr<std::unique_ptr<testing::PostgresCluster>> cluster =
-      testing::PostgresCluster::Start({.fsync = false, .icu_locale = "en-US"});
-  if (!cluster.ok()) {
-    std::fprintf(stderr, "no PostgreSQL for the conformance suite: %s\n",
-                 cluster.status().ToString().c_str());
-    std::abort();
-  }
-  slot = *std::move(cluster);
-  return *slot;
+  return testing::SharedPostgres({.fsync = false, .icu_locale = "en-US"});
 }
 
 void StoreTest::SetUp() {
@@ -101,14 +79,14 @@ void StoreTest::ExecuteSql(const std::string& for_sqlite, const std::string& for
   work.commit();
 }
 
-Command StoreTest::Make(const std::string& id, domain::Action action, std::string token,
-                        const std::string& name_space) {
+Command Make(const std::string& id, domain::Action action, std::string token,
+             const std::string& name_space) {
   return {.key = {name_space, id},
           .token = token.empty() ? NewLockToken() : std::move(token),
           .action = std::move(action)};
 }
 
-std::vector<Outcome> StoreTest::Apply(Store& store, const std::vector<Command>& commands) {
+std::vector<Outcome> ApplyTo(Store& store, const std::vector<Command>& commands) {
   std::vector<const Command*> pointers;
   for (const Command& command : commands) pointers.push_back(&command);
   std::vector<Outcome> outcomes = store.Apply(pointers);

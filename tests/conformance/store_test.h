@@ -27,10 +27,15 @@ std::string BackendName(const ::testing::TestParamInfo<Backend>& info);
 // One PostgreSQL for the whole program, started at its first use.
 testing::PostgresCluster& SharedPostgres();
 
+inline constexpr char kNamespace[] = "n";
+
+// A command with this token; a new one for an empty token.
+domain::Command Make(const std::string& id, domain::Action action, std::string token = "",
+                     const std::string& name_space = kNamespace);
+std::vector<domain::Outcome> ApplyTo(Store& store, const std::vector<domain::Command>& commands);
+
 class StoreTest : public ::testing::TestWithParam<Backend> {
  protected:
-  static constexpr char kNamespace[] = "n";
-
   void SetUp() override;
   void TearDown() override;
 
@@ -47,12 +52,8 @@ class StoreTest : public ::testing::TestWithParam<Backend> {
   // Runs a statement of the database's own, beside the store.
   void ExecuteSql(const std::string& for_sqlite, const std::string& for_postgres);
 
-  static domain::Command Make(const std::string& id, domain::Action action, std::string token = "",
-                              const std::string& name_space = kNamespace);
-  static std::vector<domain::Outcome> Apply(Store& store,
-                                            const std::vector<domain::Command>& commands);
   std::vector<domain::Outcome> Apply(const std::vector<domain::Command>& commands) {
-    return Apply(store(), commands);
+    return ApplyTo(store(), commands);
   }
   domain::Outcome Apply(const domain::Command& command) {
     return Apply(std::vector<domain::Command>{command}).at(0);

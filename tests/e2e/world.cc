@@ -14,24 +14,12 @@
 
 #include "absl/strings/str_cat.h"
 #include "tests/support/child_process.h"
+#include "tests/support/shared_postgres.h"
 
 namespace tracker::e2e {
 namespace {
 
 namespace fs = std::filesystem;
-
-std::unique_ptr<testing::PostgresCluster>& PostgresSlot() {
-  static std::unique_ptr<testing::PostgresCluster> slot;
-  return slot;
-}
-
-// Stops the cluster before main returns, while all that it needs is still there.
-class StopPostgres : public ::testing::Environment {
- public:
-  void TearDown() override { PostgresSlot().reset(); }
-};
-const ::testing::Environment* const kStopPostgres =
-    ::testing::AddGlobalTestEnvironment(new StopPostgres);
 
 }  // namespace
 
@@ -45,15 +33,7 @@ std::string ProgramPath(const std::string& name) {
   return path.string();
 }
 
-testing::PostgresCluster& SharedPostgres() {
-  auto& slot = PostgresSlot();
-  if (!slot) {
-    auto cluster = testing::PostgresCluster::Start();
-    if (!cluster.ok()) throw std::runtime_error(cluster.status().ToString());
-    slot = *std::move(cluster);
-  }
-  return *slot;
-}
+testing::PostgresCluster& SharedPostgres() { return testing::SharedPostgres(); }
 
 World::World() {
   std::string name = (fs::temp_directory_path() / "tracker-e2e-XXXXXX").string();

@@ -17,7 +17,7 @@ class FakeStore : public store::Store {
   // What a test keeps of the store when a Tracker owns it.
   struct Control {
     absl::Mutex mutex;
-    // Apply waits while this is set.
+    // Apply and Get wait while this is set.
     bool hold = false;
     // Apply and all reads answer as if the database were away.
     bool away = false;
@@ -78,6 +78,8 @@ class FakeStore : public store::Store {
   }
   domain::Outcome Get(const domain::TaskKey& key) override {
     absl::MutexLock lock(&control_->mutex);
+    control_->mutex.Await(absl::Condition(
+        +[](bool* hold) { return !*hold; }, &control_->hold));
     if (control_->away) return {.reason = domain::Reason::kStoreUnavailable};
     const auto task = control_->tasks.find(key);
     if (task == control_->tasks.end()) return {.reason = domain::Reason::kTaskNotFound};

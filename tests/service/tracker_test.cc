@@ -100,6 +100,24 @@ TEST_F(TrackerTest, AfterStopEveryCallIsTurnedAwayAsSafeToRepeat) {
   EXPECT_TRUE(absl::IsUnavailable(List({.query = {.name_space = "ns"}}).status()));
 }
 
+TEST_F(TrackerTest, AReadBeyondTheQueueIsTurnedAwayAndToldWhenToComeBack) {
+  Open({.readers = 1});
+  control_->Hold(true);
+  // The only reader may have one already; the queue takes the rest, but for the last.
+  std::atomic<bool> refused = false;
+  std::optional<absl::Duration> retry_after;
+  for (size_t i = 0; i < limits::kReadQueue + 2; ++i) {
+    tracker_->Get({"ns", "a"}, {}, [&](Outcome outcome) {
+      if (outcome.reason != Reason::kOverloaded || refused.exchange(true)) return;
+      retry_after = outcome.retry_after;
+    });
+  }
+  EXPECT_TRUE(refused);
+  EXPECT_GT(retry_after.value_or(absl::ZeroDuration()), absl::ZeroDuration());
+  control_->Hold(false);
+  tracker_->Stop();
+}
+
 TEST_F(TrackerTest, APageTokenGoesOnWhereThePageEnded) {
   Open();
   for (const char* id : {"a", "b", "c"}) Write({Make(id, domain::Create{})});

@@ -176,7 +176,7 @@ absl::StatusOr<std::unique_ptr<Connection>> Connection::Open(const std::string& 
   }
 }
 
-absl::StatusOr<Rows> Connection::Send(const std::string& sql) {
+absl::StatusOr<Rows> Connection::ExecuteText(const std::string& sql) {
   return Guard([&]() -> absl::StatusOr<Rows> {
     return Rows(std::make_shared<Rows::Data>(Rows::Data{impl_->session.exec(sql)}));
   });
@@ -185,30 +185,26 @@ absl::StatusOr<Rows> Connection::Send(const std::string& sql) {
 absl::Status Connection::Prepare(const Statement& statement) {
   if (impl_->prepared.contains(&statement)) return absl::OkStatus();
   absl::Status status =
-      Send(absl::StrCat("PREPARE ", statement.name, " AS ", statement.sql)).status();
+      ExecuteText(absl::StrCat("PREPARE ", statement.name, " AS ", statement.sql)).status();
   if (status.ok()) impl_->prepared.insert(&statement);
   return status;
 }
 
 absl::Status Connection::Begin() {
   in_transaction_ = true;
-  return Send("BEGIN").status();
+  return ExecuteText("BEGIN").status();
 }
 
 absl::StatusOr<Rows> Connection::Begin(const StatementCall& first) {
   if (absl::Status status = Prepare(first.statement); !status.ok()) return status;
   in_transaction_ = true;
-  return Send(absl::StrCat("BEGIN; ", impl_->ExecuteSql(first)));
+  return ExecuteText(absl::StrCat("BEGIN; ", impl_->ExecuteSql(first)));
 }
 
 absl::StatusOr<Rows> Connection::Execute(const StatementCall& call) {
   if (absl::Status status = Prepare(call.statement); !status.ok()) return status;
-  return Send(impl_->ExecuteSql(call));
+  return ExecuteText(impl_->ExecuteSql(call));
 }
-
-absl::StatusOr<Rows> Connection::ExecuteText(const std::string& sql) { return Send(sql); }
-
-absl::StatusOr<Rows> Connection::Read(const StatementCall& call) { return Execute(call); }
 
 absl::Status Connection::Commit(const std::vector<StatementCall>& last) {
   std::string sql;
@@ -216,7 +212,7 @@ absl::Status Connection::Commit(const std::vector<StatementCall>& last) {
     if (absl::Status status = Prepare(call.statement); !status.ok()) return status;
     absl::StrAppend(&sql, impl_->ExecuteSql(call), "; ");
   }
-  absl::Status status = Send(absl::StrCat(sql, "COMMIT")).status();
+  absl::Status status = ExecuteText(absl::StrCat(sql, "COMMIT")).status();
   if (status.ok()) {
     in_transaction_ = false;
     return status;
@@ -232,7 +228,7 @@ absl::Status Connection::Commit(const std::vector<StatementCall>& last) {
 void Connection::Rollback() {
   if (!in_transaction_) return;
   in_transaction_ = false;
-  if (usable_) (void)Send("ROLLBACK");
+  if (usable_) (void)ExecuteText("ROLLBACK");
 }
 
 }  // namespace tracker::store::postgres

@@ -65,16 +65,13 @@ class Connection {
   // trip brings its rows, too.
   absl::Status Begin();
   absl::StatusOr<Rows> Begin(const StatementCall& first);
-  // Within a transaction.
+  // One statement: within the transaction, or by itself where none is begun, which is for reads.
   absl::StatusOr<Rows> Execute(const StatementCall& call);
   absl::StatusOr<Rows> ExecuteText(const std::string& sql);
   // The last statements of a transaction and its COMMIT, in one round trip. Unknown: from here on
   // any loss of the connection leaves open whether it was committed.
   absl::Status Commit(const std::vector<StatementCall>& last = {});
   void Rollback();
-
-  // One statement that only reads, outside of a transaction.
-  absl::StatusOr<Rows> Read(const StatementCall& call);
 
   // Whether the server may still be there.
   bool usable() const { return usable_; }
@@ -85,7 +82,6 @@ class Connection {
 
   template <typename Body>
   auto Guard(const Body& body) -> decltype(body());
-  absl::StatusOr<Rows> Send(const std::string& sql);
   absl::Status Prepare(const Statement& statement);
 
   std::unique_ptr<Impl> impl_;

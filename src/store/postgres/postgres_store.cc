@@ -49,7 +49,7 @@ const postgres::Statement kEncoding = {"encoding", "SELECT current_setting('serv
 
 // Others cannot hold every id.
 absl::Status CheckEncoding(postgres::Connection& connection) {
-  absl::StatusOr<postgres::Rows> rows = connection.Read({kEncoding, {}});
+  absl::StatusOr<postgres::Rows> rows = connection.Execute({kEncoding, {}});
   if (!rows.ok()) return rows.status();
   const absl::string_view encoding = rows->Text(0, 0);
   if (encoding == "UTF8" || encoding == "SQL_ASCII") return absl::OkStatus();

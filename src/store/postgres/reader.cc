@@ -94,7 +94,7 @@ auto Reader::WithConnection(const Use& use) -> decltype(use(std::declval<Connect
 }
 
 absl::StatusOr<Rows> Reader::Read(const StatementCall& call) {
-  return WithConnection([&](Connection& connection) { return connection.Read(call); });
+  return WithConnection([&](Connection& connection) { return connection.Execute(call); });
 }
 
 Outcome Reader::Get(const TaskKey& key) {

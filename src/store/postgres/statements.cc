@@ -34,22 +34,6 @@ const Statement kLockUnheld = {"lock_unheld", TRACKER_LOCK(" SKIP LOCKED")};
 const Statement kExisting = {"existing",
                              "SELECT t.namespace, t.id" TRACKER_EACH_TASK("namespace, id", "")};
 
-#define TRACKER_ADD_COUNTS(namespaces, statuses, deltas)                                      \
-  "INSERT INTO tracker.task_count (bucket, namespace, status, n)"                             \
-  " SELECT $1::int, c.namespace, c.status, c.n FROM unnest(" namespaces "::text[], " statuses \
-  "::smallint[], " deltas "::bigint[]) AS c(namespace, status, n)"
-
-// The new tasks, from arrays of their columns in the order of TRACKER_TASK_COLUMNS.
-#define TRACKER_INSERT \
-  "INSERT INTO tracker.task (bucket, " TRACKER_TASK_COLUMNS("")                                    \
-  ") SELECT $1::int, v.namespace, v.id, v.status, v.attempts, v.max_attempts, v.priority, v.fence,"\
-  " v.create_us, v.update_us, v.available_us, v.worker, v.lock, v.lock_us, v.lock_expire_us,"      \
-  " v.lease_us, v.data::json, v.errors::json"                                                      \
-  " FROM unnest($2::text[], $3::text[], $4::smallint[], $5::int[], $6::int[], $7::int[],"          \
-  " $8::bigint[], $9::bigint[], $10::bigint[], $11::bigint[], $12::text[], $13::text[],"           \
-  " $14::bigint[], $15::bigint[], $16::bigint[], $17::text[], $18::text[])"                        \
-  " AS v(" TRACKER_TASK_COLUMNS("") ")"
-
 // An insert that always conflicts, since the rows are there and locked: it finds each by one probe
 // of the primary key, where the plan of UPDATE … FROM unnest would hang on the statistics. Columns
 // that never change are there only to be inserted, and are not: so they are 0. Documents that are
@@ -76,14 +60,27 @@ const Statement kUpdateDocuments = {
                    ", data = coalesce(excluded.data, task.data),"
                    " errors = coalesce(excluded.errors, task.errors)")};
 
-const Statement kInsert = {"insert", "WITH made AS (" TRACKER_INSERT
-                                     " ON CONFLICT DO NOTHING RETURNING 1)"
-                                     " SELECT count(*) FROM made"};
+// From arrays of the columns, in the order of TRACKER_TASK_COLUMNS.
+const Statement kInsert = {
+    "insert",
+    "WITH made AS (INSERT INTO tracker.task (bucket, " TRACKER_TASK_COLUMNS("")
+    ") SELECT $1::int, v.namespace, v.id, v.status, v.attempts, v.max_attempts, v.priority,"
+    " v.fence, v.create_us, v.update_us, v.available_us, v.worker, v.lock, v.lock_us,"
+    " v.lock_expire_us, v.lease_us, v.data::json, v.errors::json"
+    " FROM unnest($2::text[], $3::text[], $4::smallint[], $5::int[], $6::int[], $7::int[],"
+    " $8::bigint[], $9::bigint[], $10::bigint[], $11::bigint[], $12::text[], $13::text[],"
+    " $14::bigint[], $15::bigint[], $16::bigint[], $17::text[], $18::text[])"
+    " AS v(" TRACKER_TASK_COLUMNS("")
+    ") ON CONFLICT DO NOTHING RETURNING 1) SELECT count(*) FROM made"};
 
 const Statement kDelete = {
     "delete", "DELETE FROM tracker.task WHERE bucket = $1::int AND namespace = $2 AND id = $3"};
 
-const Statement kAddCounts = {"add_counts", TRACKER_ADD_COUNTS("$2", "$3", "$4")};
+const Statement kAddCounts = {
+    "add_counts",
+    "INSERT INTO tracker.task_count (bucket, namespace, status, n)"
+    " SELECT $1::int, c.namespace, c.status, c.n"
+    " FROM unnest($2::text[], $3::smallint[], $4::bigint[]) AS c(namespace, status, n)"};
 
 // Only what has more than one row is taken up: else, with more namespaces than a step has rows, the
 // first of them would be folded again and again, and the others never. Two folders take different
