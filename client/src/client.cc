@@ -1,17 +1,17 @@
 #include "tracker/client.h"
 
-#include <cxxabi.h>
-
 #include <utility>
 
 #include "absl/strings/str_cat.h"
 #include "client/src/convert.h"
 #include "client/src/core.h"
-#include "client/src/exception_text.h"
+#include "client/src/grpc_transport.h"
 #include "client/src/guard_state.h"
 #include "client/src/random.h"
+#include "client/src/refusing_transport.h"
 #include "client/src/status_details.h"
 #include "client/src/text.h"
+#include "client/src/work.h"
 
 namespace tracker {
 namespace {
@@ -59,6 +59,11 @@ absl::StatusOr<v1::Operation> CreateOperation(const NewTask& task) {
   return operation;
 }
 
+std::string WorkerName(const std::string& wished, const ClientOptions& defaults) {
+  if (!wished.empty()) return wished;
+  return defaults.worker.empty() ? internal::DefaultWorker() : defaults.worker;
+}
+
 absl::StatusOr<v1::Operation> StartOperation(const std::string& name_space, const std::string& id,
                                              const StartOptions& options,
                                              const ClientOptions& defaults) {
@@ -66,9 +71,7 @@ absl::StatusOr<v1::Operation> StartOperation(const std::string& name_space, cons
   v1::StartRequest* start = operation.mutable_start();
   if (absl::Status status = CheckName(name_space, id); !status.ok()) return status;
   Name(name_space, id, start);
-  start->set_worker(!options.worker.empty()    ? options.worker
-                    : !defaults.worker.empty() ? defaults.worker
-                                               : internal::DefaultWorker());
+  start->set_worker(WorkerName(options.worker, defaults));
   if (absl::Status status = CheckText("worker", start->worker()); !status.ok()) return status;
   if (const auto lease = options.lease ? options.lease : defaults.lease)
     ToProto(*lease, start->mutable_lease());
@@ -80,19 +83,29 @@ absl::StatusOr<v1::Operation> StartOperation(const std::string& name_space, cons
   return operation;
 }
 
-// A failure that must not hide the exception on its way.
-void FailQuietly(TaskGuard& guard) noexcept {
-  try {
-    if (guard.open()) std::move(guard).Fail(internal::DescribeCurrentException()).IgnoreError();
-  } catch (...) {
-  }
+// The caller has stopped waiting, while the server may have started the task.
+bool IsGivenUp(const absl::Status& status) {
+  return absl::IsDeadlineExceeded(status) || absl::IsCancelled(status) ||
+         absl::IsUnavailable(status);
+}
+
+// So that a task which was started for nobody need not wait for the end of its lease. Once, and
+// without an answer: where it does not get through, the lease ends.
+void GiveBack(ClientCore& core, const v1::StartRequest& start) {
+  v1::BatchRequest request;
+  v1::ReleaseRequest* release = request.add_operations()->mutable_release();
+  Name(start.namespace_(), start.id(), release);
+  release->set_lock(start.lock());
+  core.Send(request);
 }
 
 }  // namespace
 
-std::shared_ptr<Client> Client::Connect(const std::string& address, ClientOptions options) {
+std::shared_ptr<Client> Client::Connect(const std::string& addresses, ClientOptions options) {
+  auto transport = internal::NewGrpcTransport(addresses, options);
+  if (!transport.ok()) transport = internal::NewRefusingTransport(transport.status());
   return std::make_shared<Client>(
-      std::make_shared<ClientCore>(internal::NewGrpcTransport(address), std::move(options)));
+      std::make_shared<ClientCore>(*std::move(transport), std::move(options)));
 }
 
 Client::Client(std::shared_ptr<ClientCore> core) : core_(std::move(core)) {}
@@ -102,13 +115,44 @@ absl::StatusOr<TaskGuard> Client::Start(const std::string& name_space, const std
                                         const StartOptions& options) {
   const auto operation = StartOperation(name_space, id, options, core_->options());
   if (!operation.ok()) return operation.status();
-  auto written = core_->Write(*operation);
-  if (!written.ok()) return written.status();
-  auto held = core_->keeper().Hold(name_space, id, operation->start().lock(), written->sent,
-                                   FromProto(written->task.lease_remaining()));
-  TaskGuard guard(
-      std::make_unique<internal::GuardState>(core_, std::move(held), FromProto(written->task)));
-  if (written->task.truncated()) {
+  auto written = core_->Write(*operation, options.cancel);
+  if (!written.ok()) {
+    if (IsGivenUp(written.status())) GiveBack(*core_, operation->start());
+    return written.status();
+  }
+  return MakeGuard(written->task, operation->start().lock(), written->sent, options.time_limit);
+}
+
+absl::StatusOr<std::vector<TaskGuard>> Client::Claim(const std::string& name_space,
+                                                     const ClaimOptions& options) {
+  if (absl::Status status = CheckText("namespace", name_space); !status.ok()) return status;
+  v1::ClaimRequest request;
+  request.set_namespace_(name_space);
+  request.set_limit(options.limit);
+  request.set_worker(WorkerName(options.worker, core_->options()));
+  if (absl::Status status = CheckText("worker", request.worker()); !status.ok()) return status;
+  if (const auto lease = options.lease ? options.lease : core_->options().lease)
+    ToProto(*lease, request.mutable_lease());
+  if (options.wait != absl::ZeroDuration()) ToProto(options.wait, request.mutable_wait());
+  request.set_lock(internal::NewLock());
+  const auto claimed = core_->Claim(request, options.wait, options.cancel);
+  if (!claimed.ok()) return claimed.status();
+  std::vector<TaskGuard> guards;
+  for (const v1::Task& task : claimed->response.tasks()) {
+    auto guard = MakeGuard(task, request.lock(), claimed->sent, options.time_limit);
+    if (guard.ok()) guards.push_back(*std::move(guard));
+  }
+  return guards;
+}
+
+absl::StatusOr<TaskGuard> Client::MakeGuard(const v1::Task& task, const std::string& lock,
+                                            absl::Time sent,
+                                            std::optional<absl::Duration> time_limit) {
+  auto held = core_->keeper().Hold(task.namespace_(), task.id(), lock, sent,
+                                   FromProto(task.lease_remaining()),
+                                   time_limit.value_or(core_->options().time_limit));
+  TaskGuard guard(std::make_unique<internal::GuardState>(core_, std::move(held), FromProto(task)));
+  if (task.truncated()) {
     // Nobody should work on a task whose data is not known.
     std::move(guard).Release().IgnoreError();
     return absl::UnavailableError("the task was started, but its data could not be fetched");
@@ -121,28 +165,7 @@ absl::Status Client::RunWork(const std::string& name_space, const std::string& i
                              absl::FunctionRef<internal::WorkResult(TaskGuard&)> work) {
   auto guard = Start(name_space, id, options);
   if (!guard.ok()) return guard.status();
-  internal::WorkResult result;
-  try {
-    result = work(*guard);
-  } catch (abi::__forced_unwind&) {
-    // The thread is being cancelled; the guard's destructor reports it.
-    throw;
-  } catch (...) {
-    FailQuietly(*guard);
-    throw;
-  }
-  if (!guard->open()) return result.status;
-  if (!result.status.ok()) {
-    std::move(*guard).Fail(result.status.ToString()).IgnoreError();
-    return result.status;
-  }
-  absl::Status reported = std::move(*guard).Succeed(std::move(result.data));
-  if (guard->open()) {
-    std::move(*guard)
-        .Fail(absl::StrCat("the result could not be saved: ", reported.message()))
-        .IgnoreError();
-  }
-  return reported;
+  return internal::WorkAndReport(*guard, work);
 }
 
 absl::StatusOr<Task> Client::Create(const NewTask& task) {

@@ -5,15 +5,16 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "client/src/batch.h"
+#include "client/src/coalescer.h"
 #include "client/src/retry.h"
 #include "client/src/status_details.h"
 
 namespace tracker::internal {
 namespace {
 
-// A Batch takes at most this many operations, and a request 4 MiB; this leaves room.
-constexpr size_t kBatchOperations = 1000;
-constexpr size_t kBatchBytes = 3 * 1024 * 1024;
+// How long a request that nobody waits for may take.
+constexpr absl::Duration kUnattended = absl::Seconds(10);
 
 // How long one attempt of a report may take: short enough for another within the lease.
 absl::Duration ReportTimeout(absl::Duration remaining) {
@@ -24,16 +25,20 @@ absl::Duration ReportTimeout(absl::Duration remaining) {
 
 ClientCore::ClientCore(std::shared_ptr<Transport> transport, ClientOptions options, Clock* clock,
                        bool heartbeat_thread)
-    : transport_(std::move(transport)),
+    : direct_(std::move(transport)),
+      transport_(options.coalesce ? std::make_shared<Coalescer>(direct_, clock) : direct_),
       options_(std::move(options)),
       clock_(clock),
-      keeper_(transport_, clock, heartbeat_thread) {}
+      keeper_(std::make_shared<LockKeeper>(direct_, clock, heartbeat_thread)) {}
 
-absl::StatusOr<ClientCore::Written> ClientCore::Write(const v1::Operation& operation) {
+ClientCore::~ClientCore() { keeper_->Stop(); }
+
+absl::StatusOr<ClientCore::Written> ClientCore::Write(const v1::Operation& operation,
+                                                      const std::stop_token& cancel) {
   Written written;
-  auto task = Retry(*transport_, *clock_, options_.deadline, [&](absl::Duration timeout) {
+  auto task = Retry(*transport_, *clock_, options_.deadline, cancel, [&](absl::Duration timeout) {
     written.sent = clock_->Now();
-    return transport_->Write(operation, {timeout, {}});
+    return transport_->Write(operation, {timeout, cancel});
   });
   if (!task.ok()) return task.status();
   written.task = *std::move(task);
@@ -41,9 +46,30 @@ absl::StatusOr<ClientCore::Written> ClientCore::Write(const v1::Operation& opera
   return written;
 }
 
+void ClientCore::Send(const v1::BatchRequest& request) {
+  // The transport stays until the answer.
+  direct_->Batch(request, {kUnattended, {}},
+                 [transport = direct_](const absl::StatusOr<v1::BatchResponse>&) {});
+}
+
+absl::StatusOr<ClientCore::Claimed> ClientCore::Claim(const v1::ClaimRequest& request,
+                                                      absl::Duration wait,
+                                                      const std::stop_token& cancel) {
+  Claimed claimed;
+  auto response =
+      Retry(*direct_, *clock_, options_.deadline + wait, cancel, [&](absl::Duration timeout) {
+        claimed.sent = clock_->Now();
+        return direct_->Claim(request, {timeout, cancel});
+      });
+  if (!response.ok()) return response.status();
+  claimed.response = *std::move(response);
+  for (v1::Task& task : *claimed.response.mutable_tasks()) Complete(&task);
+  return claimed;
+}
+
 absl::Status ClientCore::Report(const v1::Operation& operation, const HeldLock& held,
                                 absl::Duration limit) {
-  const MonotonicTime lease_end = keeper_.ValidUntil(held);
+  const MonotonicTime lease_end = keeper_->ValidUntil(held);
   const MonotonicTime until = std::min(lease_end, clock_->Now() + limit);
   Pauses pauses;
   for (;;) {
@@ -67,10 +93,11 @@ absl::Status ClientCore::Report(const v1::Operation& operation, const HeldLock& 
 
 absl::StatusOr<v1::BatchResponse> ClientCore::Batch(const v1::BatchRequest& request,
                                                     absl::Duration timeout) {
-  std::promise<absl::StatusOr<v1::BatchResponse>> promise;
-  auto answer = promise.get_future();
-  transport_->Batch(request, {timeout, {}}, [&promise](absl::StatusOr<v1::BatchResponse> response) {
-    promise.set_value(std::move(response));
+  // Shared: it is still being set when the answer is taken.
+  auto promise = std::make_shared<std::promise<absl::StatusOr<v1::BatchResponse>>>();
+  auto answer = promise->get_future();
+  direct_->Batch(request, {timeout, {}}, [promise](absl::StatusOr<v1::BatchResponse> response) {
+    promise->set_value(std::move(response));
   });
   return answer.get();
 }
@@ -91,7 +118,7 @@ std::vector<absl::StatusOr<v1::Task>> ClientCore::WriteAll(std::vector<v1::Opera
       v1::BatchRequest request;
       size_t bytes = 0;
       while (at < open.size() && at - begin < kBatchOperations) {
-        const size_t size = operations[open[at]].ByteSizeLong() + 16;
+        const size_t size = BatchBytes(operations[open[at]]);
         if (at > begin && bytes + size > kBatchBytes) break;
         bytes += size;
         *request.add_operations() = operations[open[at++]];
@@ -99,17 +126,7 @@ std::vector<absl::StatusOr<v1::Task>> ClientCore::WriteAll(std::vector<v1::Opera
       auto answer = Batch(request, std::max(until - clock_->Now(), absl::Milliseconds(1)));
       for (size_t i = begin; i < at; ++i) {
         absl::StatusOr<v1::Task>& result = results[open[i]];
-        const int index = static_cast<int>(i - begin);
-        if (!answer.ok()) {
-          result = answer.status();
-        } else if (index >= answer->results_size()) {
-          result = absl::InternalError("the answer to a Batch has too few results");
-        } else if (auto* one = answer->mutable_results(index); one->has_task()) {
-          result = std::move(*one->mutable_task());
-        } else {
-          result = MakeStatus(one->error().code(), one->error().message(),
-                              one->error().SerializeAsString());
-        }
+        result = TakeResult(answer, i - begin);
         if (result.ok()) {
           Complete(&*result);
         } else if (absl::IsUnavailable(result.status())) {
@@ -128,13 +145,13 @@ absl::StatusOr<v1::Task> ClientCore::Get(const std::string& name_space, const st
   v1::GetRequest request;
   request.set_namespace_(name_space);
   request.set_id(id);
-  return Retry(*transport_, *clock_, options_.deadline, [&](absl::Duration timeout) {
+  return Retry(*transport_, *clock_, options_.deadline, {}, [&](absl::Duration timeout) {
     return transport_->Get(request, {timeout, {}});
   });
 }
 
 absl::StatusOr<v1::ListResponse> ClientCore::List(const v1::ListRequest& request) {
-  auto response = Retry(*transport_, *clock_, options_.deadline, [&](absl::Duration timeout) {
+  auto response = Retry(*transport_, *clock_, options_.deadline, {}, [&](absl::Duration timeout) {
     return transport_->List(request, {timeout, {}});
   });
   if (response.ok()) {
@@ -144,7 +161,7 @@ absl::StatusOr<v1::ListResponse> ClientCore::List(const v1::ListRequest& request
 }
 
 absl::StatusOr<v1::CountResponse> ClientCore::Count(const v1::CountRequest& request) {
-  return Retry(*transport_, *clock_, options_.deadline, [&](absl::Duration timeout) {
+  return Retry(*transport_, *clock_, options_.deadline, {}, [&](absl::Duration timeout) {
     return transport_->Count(request, {timeout, {}});
   });
 }

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <memory>
+#include <stop_token>
 #include <string>
 #include <vector>
 
@@ -20,10 +21,13 @@ class ClientCore {
   // `clock` outlives the core. Without `heartbeat_thread` locks are kept only by keeper().RunOnce.
   ClientCore(std::shared_ptr<Transport> transport, ClientOptions options,
              Clock* clock = Clock::Real(), bool heartbeat_thread = true);
+  ~ClientCore();
+  ClientCore(const ClientCore&) = delete;
+  ClientCore& operator=(const ClientCore&) = delete;
 
   const ClientOptions& options() const { return options_; }
   Clock& clock() { return *clock_; }
-  LockKeeper& keeper() { return keeper_; }
+  LockKeeper& keeper() { return *keeper_; }
 
   // A write and what its answer is counted from.
   struct Written {
@@ -32,13 +36,25 @@ class ClientCore {
     MonotonicTime sent;
   };
   // Repeats while Unavailable, within the deadline. Data that the answer left out is fetched.
-  absl::StatusOr<Written> Write(const v1::Operation& operation);
+  absl::StatusOr<Written> Write(const v1::Operation& operation, const std::stop_token& cancel = {});
   // A closing report of a guard: repeats while unanswered, until the lease is over or `limit` has
   // passed; asks once at least.
   absl::Status Report(const v1::Operation& operation, const HeldLock& held, absl::Duration limit);
   // The i-th result is the i-th operation's; each is repeated while Unavailable.
   std::vector<absl::StatusOr<v1::Task>> WriteAll(std::vector<v1::Operation> operations);
 
+  // Sends it once, and waits for no answer.
+  void Send(const v1::BatchRequest& request);
+
+  struct Claimed {
+    v1::ClaimResponse response;
+    // When the attempt that was answered was sent.
+    MonotonicTime sent;
+  };
+  // Repeats while Unavailable. `wait`, for which the server may hold the call, comes on top of the
+  // deadline.
+  absl::StatusOr<Claimed> Claim(const v1::ClaimRequest& request, absl::Duration wait,
+                                const std::stop_token& cancel);
   absl::StatusOr<v1::Task> Get(const std::string& name_space, const std::string& id);
   absl::StatusOr<v1::ListResponse> List(const v1::ListRequest& request);
   absl::StatusOr<v1::CountResponse> Count(const v1::CountRequest& request);
@@ -49,10 +65,12 @@ class ClientCore {
  private:
   absl::StatusOr<v1::BatchResponse> Batch(const v1::BatchRequest& request, absl::Duration timeout);
 
+  const std::shared_ptr<Transport> direct_;
+  // Over direct_; the same where writes are not coalesced.
   const std::shared_ptr<Transport> transport_;
   const ClientOptions options_;
   Clock* const clock_;
-  LockKeeper keeper_;
+  const std::shared_ptr<LockKeeper> keeper_;
 };
 
 }  // namespace tracker::internal

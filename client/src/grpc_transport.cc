@@ -1,36 +1,37 @@
-#include <grpcpp/grpcpp.h>
+#include "client/src/grpc_transport.h"
+
+#include <grpcpp/client_context.h>
+#include <grpcpp/support/status.h>
 
 #include <utility>
 
+#include "client/src/grpc_channels.h"
 #include "client/src/status_details.h"
-#include "client/src/transport.h"
 #include "tracker/v1/tracker.grpc.pb.h"
 
 namespace tracker::internal {
 namespace {
 
-using Stub = v1::TrackerService::Stub;
-
-absl::Status FromGrpc(const grpc::Status& status) {
-  return MakeStatus(static_cast<int>(status.error_code()), status.error_message(),
-                    status.error_details());
-}
-
-// On the monotonic clock, so that a step of the wall clock ends no call.
-gpr_timespec Deadline(absl::Duration timeout) {
-  const gpr_timespec now = gpr_now(GPR_CLOCK_MONOTONIC);
-  if (timeout >= absl::Hours(24 * 365)) return gpr_inf_future(GPR_CLOCK_MONOTONIC);
-  return gpr_time_add(now, gpr_time_from_nanos(absl::ToInt64Nanoseconds(timeout), GPR_TIMESPAN));
-}
+using Stub = GrpcChannels::Stub;
 
 // One call's context, and its cancellation.
 class Context {
  public:
-  explicit Context(const CallOptions& options) : stop_(options.cancelled, Cancel{&context_}) {
-    context_.set_deadline(Deadline(options.timeout));
+  Context(const CallOptions& options, const std::string& authorization)
+      : stopped_(options.cancelled), stop_(options.cancelled, Cancel{&context_}) {
+    context_.set_deadline(GrpcDeadline(options.timeout));
     context_.set_wait_for_ready(options.wait_for_connection);
+    if (!authorization.empty()) context_.AddMetadata("authorization", authorization);
   }
   grpc::ClientContext* get() { return &context_; }
+
+  absl::Status StatusOf(const grpc::Status& status) const {
+    // A server that stops may cancel what it has not begun to serve.
+    if (status.error_code() == grpc::StatusCode::CANCELLED && !stopped_.stop_requested())
+      return absl::UnavailableError("the server cancelled the call; it is most likely stopping");
+    return MakeStatus(static_cast<int>(status.error_code()), status.error_message(),
+                      status.error_details());
+  }
 
  private:
   struct Cancel {
@@ -38,13 +39,13 @@ class Context {
     void operator()() const { context->TryCancel(); }
   };
   grpc::ClientContext context_;
+  std::stop_token stopped_;
   std::stop_callback<Cancel> stop_;
 };
 
 class GrpcTransport : public Transport {
  public:
-  explicit GrpcTransport(std::shared_ptr<grpc::Channel> channel)
-      : channel_(std::move(channel)), stub_(v1::TrackerService::NewStub(channel_)) {}
+  explicit GrpcTransport(std::unique_ptr<GrpcChannels> channels) : channels_(std::move(channels)) {}
 
   absl::StatusOr<v1::Task> Write(const v1::Operation& op, const CallOptions& options) override {
     switch (op.operation_case()) {
@@ -65,24 +66,25 @@ class GrpcTransport : public Transport {
   void Batch(const v1::BatchRequest& request, const CallOptions& options,
              BatchCallback done) override {
     struct Call {
-      explicit Call(const CallOptions& options) : context(options) {}
+      Call(const CallOptions& options, const std::string& authorization)
+          : context(options, authorization) {}
       Context context;
       v1::BatchRequest request;
       v1::BatchResponse response;
       BatchCallback done;
     };
-    auto call = std::make_shared<Call>(options);
+    auto call = std::make_shared<Call>(options, channels_->authorization());
     call->request = request;
     call->done = std::move(done);
-    stub_->async()->Batch(call->context.get(), &call->request, &call->response,
-                          [call](grpc::Status status) mutable {
-                            if (status.ok()) {
-                              call->done(std::move(call->response));
-                            } else {
-                              call->done(FromGrpc(status));
-                            }
-                            call.reset();
-                          });
+    channels_->Next().async()->Batch(call->context.get(), &call->request, &call->response,
+                                     [call](const grpc::Status& status) mutable {
+                                       if (status.ok()) {
+                                         call->done(std::move(call->response));
+                                       } else {
+                                         call->done(call->context.StatusOf(status));
+                                       }
+                                       call.reset();
+                                     });
   }
 
   absl::StatusOr<v1::Task> Get(const v1::GetRequest& request, const CallOptions& options) override {
@@ -97,13 +99,12 @@ class GrpcTransport : public Transport {
     return UnaryCall(&Stub::Count, request, options);
   }
 
-  // gRPC gets on with connecting only while some thread waits inside of it: after a plain sleep the
-  // connection would be as broken as before, for many seconds.
-  void Pause(Clock&, absl::Duration duration) override {
-    const gpr_timespec end = Deadline(duration);
-    grpc_connectivity_state state = channel_->GetState(/*try_to_connect=*/true);
-    while (channel_->WaitForStateChange(state, end)) state = channel_->GetState(true);
+  absl::StatusOr<v1::ClaimResponse> Claim(const v1::ClaimRequest& request,
+                                          const CallOptions& options) override {
+    return UnaryCall(&Stub::Claim, request, options);
   }
+
+  void Pause(Clock&, absl::Duration duration) override { channels_->Connect(duration); }
 
  private:
   template <typename Request, typename Response>
@@ -112,10 +113,10 @@ class GrpcTransport : public Transport {
   template <typename Request, typename Response>
   absl::StatusOr<Response> UnaryCall(Method<Request, Response> method, const Request& request,
                                      const CallOptions& options) {
-    Context context(options);
+    Context context(options, channels_->authorization());
     Response response;
-    const grpc::Status status = (stub_.get()->*method)(context.get(), request, &response);
-    if (!status.ok()) return FromGrpc(status);
+    const grpc::Status status = (channels_->Next().*method)(context.get(), request, &response);
+    if (!status.ok()) return context.StatusOf(status);
     return response;
   }
 
@@ -127,21 +128,16 @@ class GrpcTransport : public Transport {
     return std::move(*response->mutable_task());
   }
 
-  const std::shared_ptr<grpc::Channel> channel_;
-  const std::unique_ptr<Stub> stub_;
+  const std::unique_ptr<GrpcChannels> channels_;
 };
 
 }  // namespace
 
-std::shared_ptr<Transport> NewGrpcTransport(const std::string& address) {
-  grpc::ChannelArguments arguments;
-  // gRPC waits up to two minutes before it tries to connect again, and 20 s for a connection: far
-  // longer than a server takes to restart, or a lease to end.
-  arguments.SetInt(GRPC_ARG_INITIAL_RECONNECT_BACKOFF_MS, 100);
-  arguments.SetInt(GRPC_ARG_MIN_RECONNECT_BACKOFF_MS, 2000);
-  arguments.SetInt(GRPC_ARG_MAX_RECONNECT_BACKOFF_MS, 1000);
-  return std::make_shared<GrpcTransport>(
-      grpc::CreateCustomChannel(address, grpc::InsecureChannelCredentials(), arguments));
+absl::StatusOr<std::shared_ptr<Transport>> NewGrpcTransport(const std::string& addresses,
+                                                            const ClientOptions& options) {
+  auto channels = GrpcChannels::Open(addresses, options);
+  if (!channels.ok()) return channels.status();
+  return std::make_shared<GrpcTransport>(*std::move(channels));
 }
 
 }  // namespace tracker::internal

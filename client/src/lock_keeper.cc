@@ -3,21 +3,17 @@
 #include <algorithm>
 #include <utility>
 
+#include "client/src/batch.h"
 #include "client/src/convert.h"
 #include "client/src/random.h"
-#include "client/src/status_details.h"
 #include "tracker/errors.h"
 
 namespace tracker::internal {
 namespace {
 
-// A Batch takes at most this many.
-constexpr size_t kBatchOperations = 1000;
 // Longer than this nobody waits for the answer to a heartbeat; then it is sent again.
 constexpr absl::Duration kLongestCall = absl::Seconds(10);
 constexpr absl::Duration kShortestCall = absl::Milliseconds(50);
-// The thread looks at the clock at least so often: its waits do not count while the machine sleeps.
-constexpr absl::Duration kLongestWait = absl::Seconds(1);
 
 absl::Duration Lease(const HeldLock& held) { return held.valid_until - held.sent; }
 
@@ -37,31 +33,36 @@ bool IsLost(const absl::Status& status) {
 LockKeeper::LockKeeper(std::shared_ptr<Transport> transport, Clock* clock, bool own_thread)
     : transport_(std::move(transport)), clock_(clock), own_thread_(own_thread) {}
 
-LockKeeper::~LockKeeper() {
-  if (thread_.joinable()) {
-    thread_.request_stop();
-    thread_.join();
+void LockKeeper::Stop() {
+  {
+    std::lock_guard lock(mutex_);
+    stop_ = true;
+    changed_.notify_all();
   }
   cancel_.request_stop();
-  std::unique_lock lock(mutex_);
-  changed_.wait(lock, [this] { return calls_ == 0; });
+  if (!thread_.joinable()) return;
+  if (thread_.get_id() == std::this_thread::get_id()) {
+    thread_.detach();
+  } else {
+    thread_.join();
+  }
 }
 
 std::shared_ptr<HeldLock> LockKeeper::Hold(std::string name_space, std::string id,
                                            std::string lock_token, MonotonicTime sent,
-                                           absl::Duration remaining) {
+                                           absl::Duration remaining, absl::Duration time_limit) {
   auto held = std::make_shared<HeldLock>();
   held->name_space = std::move(name_space);
   held->id = std::move(id);
   held->lock = std::move(lock_token);
   held->sent = absl::InfinitePast();
+  held->work_until = sent + time_limit;
   std::lock_guard lock(mutex_);
   Renew(*held, sent, remaining);
   held_.push_back(held);
-  look_ = true;
-  if (own_thread_ && !thread_.joinable())
-    thread_ = std::jthread([this](std::stop_token stop) { Loop(std::move(stop)); });
-  changed_.notify_all();
+  if (own_thread_ && !stop_ && !thread_.joinable())
+    thread_ = std::thread([self = shared_from_this()] { self->Loop(); });
+  LookNow();
   return held;
 }
 
@@ -73,9 +74,8 @@ void LockKeeper::Drop(const std::shared_ptr<HeldLock>& held) {
 void LockKeeper::Resume(const std::shared_ptr<HeldLock>& held) {
   std::lock_guard lock(mutex_);
   const bool there = std::find(held_.begin(), held_.end(), held) != held_.end();
-  if (!there && !held->ended) held_.push_back(held);
-  look_ = true;
-  changed_.notify_all();
+  if (!there && held->why.ok()) held_.push_back(held);
+  LookNow();
 }
 
 void LockKeeper::Renewed(HeldLock& held, MonotonicTime sent, absl::Duration remaining) {
@@ -83,10 +83,10 @@ void LockKeeper::Renewed(HeldLock& held, MonotonicTime sent, absl::Duration rema
   Renew(held, sent, remaining);
 }
 
-void LockKeeper::Lost(HeldLock& held) {
+void LockKeeper::Lost(HeldLock& held, absl::Status why) {
   {
     std::lock_guard lock(mutex_);
-    held.ended = true;
+    if (held.why.ok()) held.why = std::move(why);
     std::erase_if(held_, [&](const auto& other) { return other.get() == &held; });
   }
   held.lost.request_stop();
@@ -101,7 +101,12 @@ bool LockKeeper::IsValid(const HeldLock& held) const {
   if (held.lost.stop_requested()) return false;
   const MonotonicTime now = clock_->Now();
   std::lock_guard lock(mutex_);
-  return !held.ended && now < TripTime(held);
+  return held.why.ok() && now < TripTime(held);
+}
+
+absl::Status LockKeeper::WhyLost(const HeldLock& held) const {
+  std::lock_guard lock(mutex_);
+  return held.why;
 }
 
 MonotonicTime LockKeeper::RunOnce() {
@@ -121,8 +126,8 @@ MonotonicTime LockKeeper::RunOnce() {
   std::lock_guard lock(mutex_);
   MonotonicTime next = absl::InfiniteFuture();
   for (const auto& held : held_) {
-    if (held->ended) return now;
-    next = std::min(next, TripTime(*held));
+    if (!held->why.ok()) return now;
+    next = std::min({next, TripTime(*held), held->work_until});
     if (!held->in_flight) next = std::min(next, held->next_heartbeat);
   }
   return next;
@@ -131,8 +136,14 @@ MonotonicTime LockKeeper::RunOnce() {
 LockKeeper::Locks LockKeeper::TakeLost(MonotonicTime now) {
   Locks lost;
   std::erase_if(held_, [&](const auto& held) {
-    if (!held->ended && now < TripTime(*held)) return false;
-    held->ended = true;
+    if (held->why.ok() && now >= held->work_until) {
+      held->why = absl::DeadlineExceededError(
+          "the attempt has reached its time limit; its lease is not renewed any more");
+    } else if (held->why.ok() && now >= TripTime(*held)) {
+      held->why =
+          absl::DeadlineExceededError("the lease comes to its end, and no heartbeat was answered");
+    }
+    if (held->why.ok()) return false;
     lost.push_back(held);
     return true;
   });
@@ -146,8 +157,8 @@ LockKeeper::Locks LockKeeper::TakeDue(MonotonicTime now) {
   Locks due;
   if (std::none_of(held_.begin(), held_.end(), is_due)) return due;
   for (const auto& held : held_) {
-    // Those that are due soon come along: one call now instead of two.
-    const absl::Duration soon = Lease(*held) / 12;
+    // All but those just renewed come along, and from then on go together: one call an interval.
+    const absl::Duration soon = Lease(*held) / 4;
     if (held->in_flight || held->next_heartbeat > now + soon) continue;
     held->in_flight = true;
     due.push_back(held);
@@ -168,39 +179,30 @@ void LockKeeper::Send(Locks due, MonotonicTime now) {
       // Short enough for a second try within the lease.
       timeout = std::min(timeout, std::max(Lease(*held) / 4, kShortestCall));
     }
-    ++calls_;
   }
   transport_->Batch(request, {timeout, cancel_.get_token(), /*wait_for_connection=*/true},
-                    [this, due = std::move(due), now](absl::StatusOr<v1::BatchResponse> answer) {
-                      Answered(due, now, answer);
+                    [self = shared_from_this(), due = std::move(due),
+                     now](absl::StatusOr<v1::BatchResponse> answer) {
+                      self->Answered(due, now, std::move(answer));
                     });
 }
 
 void LockKeeper::Answered(const Locks& asked, MonotonicTime sent,
-                          const absl::StatusOr<v1::BatchResponse>& answer) {
+                          absl::StatusOr<v1::BatchResponse> answer) {
   std::lock_guard lock(mutex_);
-  const bool complete = answer.ok() && static_cast<size_t>(answer->results_size()) == asked.size();
   for (size_t i = 0; i < asked.size(); ++i) {
     HeldLock& held = *asked[i];
     held.in_flight = false;
-    if (!complete) {
-      Unanswered(held);
-      continue;
-    }
-    const v1::OperationResult& result = answer->results(static_cast<int>(i));
-    if (result.has_task()) {
-      Renew(held, sent, FromProto(result.task().lease_remaining()));
-    } else if (IsLost(MakeStatus(result.error().code(), result.error().message(),
-                                 result.error().SerializeAsString()))) {
-      held.ended = true;
+    const auto task = TakeResult(answer, i);
+    if (task.ok()) {
+      Renew(held, sent, FromProto(task->lease_remaining()));
+    } else if (IsLost(task.status())) {
+      if (held.why.ok()) held.why = task.status();
     } else {
       Unanswered(held);
     }
   }
-  --calls_;
-  look_ = true;
-  // With the lock held: the destructor may be waiting for this very call.
-  changed_.notify_all();
+  LookNow();
 }
 
 void LockKeeper::Renew(HeldLock& held, MonotonicTime sent, absl::Duration remaining) {
@@ -218,18 +220,19 @@ void LockKeeper::Unanswered(HeldLock& held) {
   held.next_heartbeat = clock_->Now() + pause * Uniform(0.5, 1.0);
 }
 
-void LockKeeper::Loop(std::stop_token stop) {
-  while (!stop.stop_requested()) {
+void LockKeeper::LookNow() {
+  look_ = true;
+  changed_.notify_all();
+}
+
+void LockKeeper::Loop() {
+  std::unique_lock lock(mutex_);
+  while (!stop_) {
+    look_ = false;
+    lock.unlock();
     const MonotonicTime next = RunOnce();
-    std::unique_lock lock(mutex_);
-    const auto looked = [this] { return std::exchange(look_, false); };
-    if (next == absl::InfiniteFuture()) {
-      changed_.wait(lock, stop, looked);
-    } else {
-      const absl::Duration wait =
-          std::clamp(next - clock_->Now(), absl::ZeroDuration(), kLongestWait);
-      changed_.wait_for(lock, stop, absl::ToChronoNanoseconds(wait), looked);
-    }
+    lock.lock();
+    while (!stop_ && !look_ && clock_->Now() < next) clock_->Wait(changed_, lock, next);
   }
 }
 

@@ -13,14 +13,20 @@ bool IsUnanswered(const absl::Status& status) {
 }
 
 bool Pauses::Wait(Transport& transport, Clock& clock, MonotonicTime until,
-                  const absl::Status& status) {
+                  const absl::Status& status, const std::stop_token& cancel) {
   constexpr absl::Duration kShortest = absl::Milliseconds(5);
   constexpr absl::Duration kLongest = absl::Seconds(2);
+  // How soon a cancellation is seen.
+  constexpr absl::Duration kSlice = absl::Milliseconds(100);
   absl::Duration pause = std::max(kShortest, limit_ * Uniform(0, 1));
   if (const auto wished = RetryAfterOf(status)) pause = std::max(pause, *wished);
   limit_ = std::min(limit_ * 2, kLongest);
   if (clock.Now() + pause >= until) return false;
-  transport.Pause(clock, pause);
+  while (pause > absl::ZeroDuration() && !cancel.stop_requested()) {
+    const absl::Duration slice = cancel.stop_possible() ? std::min(pause, kSlice) : pause;
+    transport.Pause(clock, slice);
+    pause -= slice;
+  }
   return true;
 }
 

@@ -2,6 +2,8 @@
 // does not arrive at the same moment.
 #pragma once
 
+#include <stop_token>
+
 #include "absl/status/status.h"
 #include "absl/time/time.h"
 #include "client/src/clock.h"
@@ -17,23 +19,27 @@ bool IsUnanswered(const absl::Status& status);
 class Pauses {
  public:
   // Waits as long as befits the next attempt: up to 100 ms, 200 ms, ... 2 s, and not less than the
-  // status asks for. False, without waiting, where `until` comes first.
-  bool Wait(Transport& transport, Clock& clock, MonotonicTime until, const absl::Status& status);
+  // status asks for; less once `cancel` stops. False, without waiting, where `until` comes first.
+  bool Wait(Transport& transport, Clock& clock, MonotonicTime until, const absl::Status& status,
+            const std::stop_token& cancel = {});
 
  private:
   absl::Duration limit_ = absl::Milliseconds(100);
 };
 
 // Calls `call(timeout)` until it is not Unavailable (which the server and gRPC say of requests that
-// may be repeated as they are), or `limit` has passed; answers its last result.
+// may be repeated as they are), or `limit` has passed; answers its last result. Cancelled once
+// `cancel` has stopped.
 template <typename Call>
-auto Retry(Transport& transport, Clock& clock, absl::Duration limit, const Call& call) {
+auto Retry(Transport& transport, Clock& clock, absl::Duration limit, const std::stop_token& cancel,
+           const Call& call) {
   const MonotonicTime until = clock.Now() + limit;
   Pauses pauses;
   for (;;) {
     auto result = call(until - clock.Now());
     if (result.ok() || !absl::IsUnavailable(result.status())) return result;
-    if (!pauses.Wait(transport, clock, until, result.status())) return result;
+    if (!pauses.Wait(transport, clock, until, result.status(), cancel)) return result;
+    if (cancel.stop_requested()) return decltype(result)(absl::CancelledError("cancelled"));
   }
 }
 

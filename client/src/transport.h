@@ -7,7 +7,6 @@
 #include <functional>
 #include <memory>
 #include <stop_token>
-#include <string>
 
 #include "absl/status/statusor.h"
 #include "absl/time/time.h"
@@ -43,12 +42,11 @@ class Transport {
                                                 const CallOptions& options) = 0;
   virtual absl::StatusOr<v1::CountResponse> Count(const v1::CountRequest& request,
                                                   const CallOptions& options) = 0;
+  virtual absl::StatusOr<v1::ClaimResponse> Claim(const v1::ClaimRequest& request,
+                                                  const CallOptions& options) = 0;
 
   // Sleeps between two attempts. A transport may use the time to get its connection back.
   virtual void Pause(Clock& clock, absl::Duration duration) { clock.SleepFor(duration); }
 };
-
-// Over gRPC, without TLS. Connects with the first call.
-std::shared_ptr<Transport> NewGrpcTransport(const std::string& address);
 
 }  // namespace tracker::internal

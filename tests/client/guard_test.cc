@@ -239,24 +239,122 @@ TEST(Guard, OutlivesItsClient) {
   EXPECT_TRUE(std::move(guard).Succeed().ok());
 }
 
-TEST(Guard, SetDataSavesAndRenews) {
+TEST(Guard, CheckpointSavesAndRenews) {
   Harness h;
   TaskGuard guard = h.Start();
   h.clock.Advance(absl::Seconds(7));
-  EXPECT_TRUE(guard.SetData(R"({"page":2})").ok());
+  EXPECT_TRUE(guard.Checkpoint(R"({"page":2})").ok());
   EXPECT_EQ(guard.data(), R"({"page":2})");
   EXPECT_EQ(h.last().heartbeat().data().fields().at("page").number_value(), 2);
   h.clock.Advance(absl::Seconds(7));
   EXPECT_TRUE(guard.held());
+  EXPECT_TRUE(guard.Checkpoint().ok());
+  EXPECT_FALSE(h.last().heartbeat().has_data()) << "it is saved already";
+  EXPECT_TRUE(std::move(guard).Succeed().ok());
+  EXPECT_FALSE(h.last().succeed().has_data());
 }
 
-TEST(Guard, SetDataThatFindsTheLockLostStopsTheToken) {
+TEST(Guard, SetDataIsSavedBySucceed) {
   Harness h;
   TaskGuard guard = h.Start();
+  EXPECT_TRUE(guard.SetData(R"({"page":2})").ok());
+  EXPECT_EQ(guard.data(), R"({"page":2})");
+  EXPECT_EQ(h.server->writes.size(), 1u) << "nothing is sent yet";
+  EXPECT_TRUE(absl::IsInvalidArgument(guard.SetData("[3]")));
+  EXPECT_EQ(guard.data(), R"({"page":2})");
+  EXPECT_TRUE(std::move(guard).Succeed().ok());
+  EXPECT_EQ(h.last().succeed().data().fields().at("page").number_value(), 2);
+}
+
+TEST(Guard, SetDataIsNotSavedByAFailureAndYieldsToTheResult) {
+  Harness h;
+  {
+    TaskGuard guard = h.Start();
+    EXPECT_TRUE(guard.SetData(R"({"page":2})").ok());
+  }
+  EXPECT_FALSE(h.last().fail().has_data());
+  EXPECT_FALSE(h.last().fail().keep_data());
+  TaskGuard guard = h.Start();
+  EXPECT_TRUE(guard.SetData(R"({"page":2})").ok());
+  EXPECT_TRUE(std::move(guard).Succeed(R"({"page":3})").ok());
+  EXPECT_EQ(h.last().succeed().data().fields().at("page").number_value(), 3);
+}
+
+TEST(Guard, CheckpointWithoutAnswerKeepsTheDataForTheNext) {
+  Harness h({.deadline = absl::Seconds(1)});
+  TaskGuard guard = h.Start();
+  h.server->FailNext(std::vector<absl::Status>(20, absl::UnavailableError("gone")));
+  EXPECT_TRUE(absl::IsUnavailable(guard.Checkpoint(R"({"page":2})")));
+  h.server->FailNext({});
+  while (absl::IsUnavailable(guard.Checkpoint())) continue;
+  EXPECT_EQ(h.last().heartbeat().data().fields().at("page").number_value(), 2);
+}
+
+TEST(Guard, CheckpointThatFindsTheLockLostStopsTheToken) {
+  Harness h;
+  TaskGuard guard = h.Start();
+  EXPECT_TRUE(guard.lost().ok());
   h.server->FailNext({LockLost()});
-  EXPECT_EQ(ReasonOf(guard.SetData("{}")), Reason::kLockLost);
+  EXPECT_EQ(ReasonOf(guard.Checkpoint("{}")), Reason::kLockLost);
   EXPECT_TRUE(guard.stop_token().stop_requested());
+  EXPECT_EQ(ReasonOf(guard.lost()), Reason::kLockLost);
   EXPECT_FALSE(guard.held());
+}
+
+TEST(Guard, OnLostIsCalledOnceWithTheReason) {
+  Harness h;
+  TaskGuard guard = h.Start();
+  std::vector<Reason> told;
+  guard.OnLost([&](const absl::Status&) { FAIL() << "it was replaced"; });
+  guard.OnLost([&](const absl::Status& why) { told.push_back(ReasonOf(why)); });
+  h.server->FailNext({LockLost(), LockLost()});
+  guard.Heartbeat().IgnoreError();
+  guard.Heartbeat().IgnoreError();
+  EXPECT_EQ(told, std::vector<Reason>{Reason::kLockLost});
+  guard.OnLost([&](const absl::Status& why) { told.push_back(ReasonOf(why)); });
+  EXPECT_EQ(told.size(), 2u) << "it is lost already: at once";
+}
+
+TEST(Guard, OnLostIsNotCalledAfterTheEnd) {
+  Harness h;
+  int told = 0;
+  TaskGuard guard = h.Start();
+  const std::stop_token token = guard.stop_token();
+  guard.OnLost([&](const absl::Status&) { ++told; });
+  EXPECT_TRUE(std::move(guard).Succeed().ok());
+  h.clock.Advance(absl::Hours(1));
+  h.core->keeper().RunOnce();
+  guard.OnLost([&](const absl::Status&) { ++told; });
+  EXPECT_EQ(told, 0);
+}
+
+TEST(Guard, StartThatWasGivenUpIsGivenBack) {
+  Harness h({.deadline = absl::Seconds(2)});
+  h.server->latency = absl::Seconds(5);
+  EXPECT_TRUE(absl::IsDeadlineExceeded(h.client->Start("jobs", "a").status()));
+  ASSERT_EQ(h.server->batches.size(), 1u);
+  const v1::Operation& back = h.server->batches[0].operations(0);
+  EXPECT_EQ(back.release().id(), "a");
+  EXPECT_EQ(back.release().lock(), h.server->writes[0].start().lock());
+  // What was refused needs none of this.
+  h.server->latency = absl::ZeroDuration();
+  h.server->FailNext({Refusal(absl::StatusCode::kAborted, "TASK_LOCKED")});
+  EXPECT_FALSE(h.client->Start("jobs", "a").ok());
+  EXPECT_EQ(h.server->batches.size(), 1u);
+}
+
+TEST(Guard, CancelledStartEndsAtOnce) {
+  Harness h;
+  std::stop_source cancel;
+  h.server->answer = [&](const v1::Operation&) {
+    cancel.request_stop();
+    return absl::UnavailableError("gone");
+  };
+  const auto begin = h.clock.Now();
+  EXPECT_TRUE(
+      absl::IsCancelled(h.client->Start("jobs", "a", {.cancel = cancel.get_token()}).status()));
+  EXPECT_EQ(h.server->writes.size(), 1u);
+  EXPECT_LT(h.clock.Now() - begin, absl::Seconds(1));
 }
 
 TEST(Guard, DestructorIsBoundedByTheDeadline) {

@@ -3,6 +3,9 @@
 
 #include <gtest/gtest.h>
 
+#include <atomic>
+#include <thread>
+
 #include "tests/client/scripted_transport.h"
 
 namespace tracker::testing {
@@ -37,6 +40,46 @@ TEST(LockKeeper, AllLocksTravelInOneBatch) {
   EXPECT_EQ(h.server->batches[0].operations_size(), 1000);
   EXPECT_EQ(h.server->batches[1].operations_size(), 500);
   for (TaskGuard& guard : guards) std::move(guard).Detach();
+}
+
+TEST(LockKeeper, LocksOfManyMomentsComeTogether) {
+  Harness h;
+  std::vector<TaskGuard> guards;
+  for (int i = 0; i < 100; ++i) {
+    guards.push_back(h.Start());
+    h.clock.Advance(absl::Milliseconds(25));
+  }
+  const auto begin = h.clock.Now();
+  while (h.clock.Now() < begin + absl::Minutes(10)) {
+    const auto next = h.core->keeper().RunOnce();
+    h.clock.Advance(std::max(next - h.clock.Now(), absl::ZeroDuration()));
+  }
+  for (TaskGuard& guard : guards) EXPECT_TRUE(guard.held());
+  // A third of 9 s, less up to 15 % of it.
+  EXPECT_LE(h.server->batches.size(), 600 / 2.55 + 5);
+  EXPECT_EQ(h.server->batches.back().operations_size(), 100);
+  for (TaskGuard& guard : guards) std::move(guard).Detach();
+}
+
+TEST(LockKeeper, TimeLimitEndsRenewalsAndStopsTheToken) {
+  Harness h;
+  TaskGuard limited = *h.client->Start("jobs", "a", {.time_limit = absl::Minutes(1)});
+  TaskGuard other = h.Start();
+  const auto begin = h.clock.Now();
+  while (!limited.stop_token().stop_requested()) {
+    ASSERT_LE(h.clock.Now(), begin + absl::Minutes(1));
+    const auto next = h.core->keeper().RunOnce();
+    h.clock.Advance(std::max(next - h.clock.Now(), absl::ZeroDuration()));
+    EXPECT_EQ(limited.held(), limited.lost().ok());
+  }
+  EXPECT_GE(h.clock.Now(), begin + absl::Minutes(1));
+  EXPECT_TRUE(absl::IsDeadlineExceeded(limited.lost())) << limited.lost();
+  EXPECT_FALSE(limited.held());
+  EXPECT_TRUE(other.held());
+  h.clock.Advance(absl::Seconds(4));
+  h.core->keeper().RunOnce();
+  EXPECT_EQ(h.server->batches.back().operations_size(), 1) << "only the other is renewed";
+  EXPECT_TRUE(std::move(limited).Release().ok()) << "its report is still made";
 }
 
 TEST(LockKeeper, LostLockStopsOnlyItsOwnToken) {
@@ -80,6 +123,7 @@ TEST(LockKeeper, UnreachableServerIsAskedAgainSoonAndThenTheTokenStopsInTime) {
   }
   EXPECT_TRUE(guard.stop_token().stop_requested());
   EXPECT_LT(h.clock.Now(), end);
+  EXPECT_TRUE(absl::IsDeadlineExceeded(guard.lost())) << guard.lost();
   EXPECT_GE(h.server->batches.size(), 6u);
 }
 
@@ -136,11 +180,30 @@ TEST(LockKeeper, OwnThreadRenewsAndStops) {
   Client client(core);
   TaskGuard guard = *client.Start("jobs", "a");
   clock.Advance(absl::Hours(1));
-  // The loop looks at the clock at least once a second; a new lock makes it look now.
   TaskGuard other = *client.Start("jobs", "b");
   while (!guard.stop_token().stop_requested()) std::this_thread::yield();
   EXPECT_FALSE(guard.held());
   EXPECT_TRUE(other.held());
+}
+
+TEST(LockKeeper, LastReferenceMayGoOnItsOwnThread) {
+  FakeClock clock;
+  auto server = std::make_shared<ScriptedTransport>(&clock);
+  std::atomic<bool> gone = false;
+  {
+    auto guard = std::make_unique<TaskGuard>(
+        *Client(std::make_shared<internal::ClientCore>(server, ClientOptions{}, &clock, true))
+             .Start("jobs", "a"));
+    // The guard is the last that holds the client's parts; it ends on the heartbeat thread.
+    const std::stop_token token = guard->stop_token();
+    std::stop_callback callback(token, [&] {
+      guard.reset();
+      gone = true;
+    });
+    clock.Advance(absl::Hours(1));
+    while (!gone) std::this_thread::yield();
+  }
+  EXPECT_EQ(server->Count(v1::Operation::kFail), 1);
 }
 
 }  // namespace

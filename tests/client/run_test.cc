@@ -1,6 +1,7 @@
 // Client::Run: how a function's end becomes the task's.
 #include <gtest/gtest.h>
 
+#include <functional>
 #include <stdexcept>
 
 #include "tests/client/scripted_transport.h"
@@ -52,6 +53,102 @@ TEST(Run, ExceptionIsFailureAndThrownOn) {
   EXPECT_EQ(h.server->Count(Op::kFail), 1);
   EXPECT_EQ(h.last().fail().message(),
             "tracker::testing::(anonymous namespace)::Custom: no such page");
+}
+
+// Apart, and not inlined, so that it has a name of its own on the stack.
+[[gnu::noinline]] void ThrowFromWithin() { throw Custom("no such page"); }
+
+TEST(Run, TracebackShowsWhereItWasThrown) {
+  Harness h;
+  EXPECT_THROW(h.client
+                   ->Run("jobs", "a",
+                         [](TaskGuard&) {
+                           // One that is caught on the way is not the one that is reported.
+                           try {
+                             throw 7;
+                           } catch (int) {
+                           }
+                           ThrowFromWithin();
+                         })
+                   .IgnoreError(),
+               Custom);
+  const std::string& traceback = h.last().fail().traceback();
+  const std::string first = traceback.substr(0, traceback.find('\n'));
+  EXPECT_NE(first.find("ThrowFromWithin"), std::string::npos) << traceback;
+  EXPECT_EQ(traceback.find("__cxa_throw"), std::string::npos) << traceback;
+  EXPECT_NE(traceback.find("WorkAndReport"), std::string::npos) << traceback;
+}
+
+TEST(Run, ReturnedFailureHasNoTraceback) {
+  Harness h;
+  h.client->Run("jobs", "a", [](TaskGuard&) { return absl::DataLossError("page 3"); })
+      .IgnoreError();
+  EXPECT_EQ(h.last().fail().traceback(), "");
+}
+
+TEST(Run, FailureSaysWhetherAndWhenToRetry) {
+  Harness h;
+  const auto fail = [&](const absl::Status& status) {
+    EXPECT_EQ(h.client->Run("jobs", "a", [&](TaskGuard&) { return status; }), status);
+    return h.last().fail();
+  };
+  const absl::Status bad = absl::InvalidArgumentError("no customer");
+  EXPECT_FALSE(fail(bad).no_retry());
+  EXPECT_TRUE(fail(NonRetryable(bad)).no_retry());
+  EXPECT_EQ(h.last().fail().message(), "INVALID_ARGUMENT: no customer");
+  EXPECT_FALSE(fail(bad).has_retry_delay());
+  EXPECT_EQ(fail(RetryAfter(absl::Minutes(2), bad)).retry_delay().seconds(), 120);
+  EXPECT_EQ(fail(RetryAfter(-absl::Minutes(2), bad)).retry_delay().seconds(), 0);
+  EXPECT_TRUE(NonRetryable(absl::OkStatus()).ok());
+  EXPECT_TRUE(RetryAfter(absl::Seconds(1), absl::OkStatus()).ok());
+}
+
+TEST(Run, ExceptionSaysWhetherAndWhenToRetry) {
+  Harness h;
+  const auto fail = [&](const std::function<void(TaskGuard&)>& work) {
+    EXPECT_ANY_THROW(h.client->Run("jobs", "a", work).IgnoreError());
+    return h.last().fail();
+  };
+  EXPECT_TRUE(fail([](TaskGuard&) { throw NonRetryableError("no customer"); }).no_retry());
+  EXPECT_EQ(h.last().fail().message(), "tracker::NonRetryableError: no customer");
+  const auto later =
+      fail([](TaskGuard&) { throw RetryAfterError(absl::Milliseconds(1500), "closed"); });
+  EXPECT_EQ(later.retry_delay().nanos(), 500000000);
+  EXPECT_FALSE(later.no_retry());
+  EXPECT_TRUE(fail([](TaskGuard&) {
+                try {
+                  throw NonRetryableError("inner");
+                } catch (...) {
+                  std::throw_with_nested(std::runtime_error("outer"));
+                }
+              }).no_retry());
+  EXPECT_FALSE(fail([](TaskGuard&) { throw Custom("x"); }).no_retry());
+}
+
+TEST(Run, LoggerIsToldOfBeginAndEnd) {
+  std::vector<std::pair<LogLevel, std::string>> lines;
+  Harness h({.worker = "me", .logger = [&](LogLevel level, const std::string& line) {
+               lines.emplace_back(level, line);
+               throw std::runtime_error("a logger that throws stops no work");
+             }});
+  EXPECT_TRUE(
+      h.client->Run("jobs", "a", [&](TaskGuard&) { h.clock.Advance(absl::Seconds(2)); }).ok());
+  ASSERT_EQ(lines.size(), 2u);
+  EXPECT_EQ(lines[0].second,
+            "begin namespace=jobs id=\"a\" attempt=0/0 fence=7 worker=\"\" lease=9s");
+  EXPECT_EQ(lines[1].second,
+            "end namespace=jobs id=\"a\" attempt=0/0 fence=7 result=succeeded took=2s");
+  lines.clear();
+  h.server->FailNext({absl::OkStatus(), LockLost()});
+  h.client->Run("jobs", "a", [](TaskGuard&) { return absl::DataLossError("line 1\nline 2"); })
+      .IgnoreError();
+  ASSERT_EQ(lines.size(), 2u);
+  EXPECT_EQ(lines[1].first, LogLevel::kWarning);
+  EXPECT_EQ(
+      lines[1].second,
+      "end namespace=jobs id=\"a\" attempt=0/0 fence=7 result=failed took=0 "
+      "message=\"DATA_LOSS: line 1\\nline 2\" report_error=\"ABORTED: LOCK_LOST for this test\"");
+  EXPECT_EQ(lines[1].second.find(h.server->writes.back().fail().lock()), std::string::npos);
 }
 
 TEST(Run, NestedAndOddExceptionsAreNamed) {

@@ -2,6 +2,8 @@
 #pragma once
 
 #include <algorithm>
+#include <chrono>
+#include <condition_variable>
 #include <deque>
 #include <functional>
 #include <memory>
@@ -29,6 +31,11 @@ class FakeClock : public internal::Clock {
     return now_;
   }
   void SleepFor(absl::Duration duration) override { Advance(duration); }
+  // Looks at the moved time again and again, so that whoever waits need not be known here.
+  void Wait(std::condition_variable& changed, std::unique_lock<std::mutex>& lock,
+            internal::MonotonicTime) const override {
+    changed.wait_for(lock, std::chrono::milliseconds(1));
+  }
   void Advance(absl::Duration duration) {
     std::lock_guard lock(mutex_);
     now_ += duration;
@@ -82,10 +89,12 @@ class ScriptedTransport : public internal::Transport {
   // Answers Get.
   std::function<absl::StatusOr<v1::Task>(const v1::GetRequest&)> get;
   std::function<absl::StatusOr<v1::ListResponse>(const v1::ListRequest&)> list;
+  std::function<absl::StatusOr<v1::ClaimResponse>(const v1::ClaimRequest&)> claim;
 
   // What was asked, in order.
   std::vector<v1::Operation> writes;
   std::vector<v1::BatchRequest> batches;
+  std::vector<v1::ClaimRequest> claims;
   std::vector<absl::Duration> timeouts;
 
   // The writes of one kind.
@@ -151,6 +160,17 @@ class ScriptedTransport : public internal::Transport {
   absl::StatusOr<v1::CountResponse> Count(const v1::CountRequest&,
                                           const internal::CallOptions&) override {
     return v1::CountResponse();
+  }
+  absl::StatusOr<v1::ClaimResponse> Claim(const v1::ClaimRequest& request,
+                                          const internal::CallOptions& options) override {
+    claims.push_back(request);
+    timeouts.push_back(options.timeout);
+    if (!errors_.empty()) {
+      const absl::Status error = std::move(errors_.front());
+      errors_.pop_front();
+      if (!error.ok()) return error;
+    }
+    return claim ? claim(request) : v1::ClaimResponse();
   }
 
  private:

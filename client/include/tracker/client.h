@@ -20,6 +20,7 @@
 #include <functional>
 #include <memory>
 #include <optional>
+#include <stop_token>
 #include <string>
 #include <type_traits>
 #include <utility>
@@ -32,19 +33,39 @@
 #include "absl/types/span.h"
 #include "tracker/errors.h"
 #include "tracker/guard.h"
+#include "tracker/log.h"
 #include "tracker/task.h"
 
 namespace tracker {
 
+namespace v1 {
+class Task;
+}  // namespace v1
+
 namespace internal {
 class ClientCore;
 
-// What a function given to Run left behind.
+// What a function given to Run or Worker left behind.
 struct WorkResult {
   absl::Status status;
   std::optional<std::string> data;
 };
+
+// Calls the function, whatever it returns of what Run takes.
+template <typename Fn, typename... Arguments>
+WorkResult CallWork(Fn& fn, Arguments&&... arguments);
 }  // namespace internal
+
+// TLS of a server that shows a certificate, as a proxy in front of trackerd does. All PEM text.
+struct TlsOptions {
+  // The authorities to trust. Empty: those of the system.
+  std::string ca_certificates;
+  // The client's own certificate chain and key, where the server asks for them; both or none.
+  std::string certificate_chain;
+  std::string private_key;
+  // The name to expect in the server's certificate, where it is not the address's.
+  std::string server_name;
+};
 
 struct ClientOptions {
   // Who works here, for people to read; at most 256 bytes. Empty: host:pid:thread.
@@ -57,6 +78,24 @@ struct ClientOptions {
   // The lease to ask for where StartOptions names none, 100 ms to 24 h. None: as the namespace's
   // policy says, else 15 min. How long a crashed worker's task waits for the next one.
   std::optional<absl::Duration> lease;
+  // How long an attempt may take. Then its lease is renewed no more and its stop_token stops, so
+  // that the task of a worker that hangs comes back, too. At most infinite: never.
+  absl::Duration time_limit = absl::Hours(24);
+  // Told when each task begins and ends, and when a lock is lost. None: silent.
+  Logger logger;
+
+  // None: in the clear, as trackerd serves by itself.
+  std::optional<TlsOptions> tls;
+  // Sent with each call as "authorization: Bearer TOKEN", over TLS only; visible ASCII.
+  std::string token;
+  // Send the token without TLS, too: where the network itself is trusted or encrypted.
+  bool token_in_clear = false;
+  // After so long without a sign of the server it is pinged, and 10 s later given up. Not under
+  // 10 s, which is what the server allows. Infinite: no pings.
+  absl::Duration keepalive = absl::Seconds(20);
+  // Concurrent writes travel in one Batch: what queued while the last was on its way. Each has its
+  // own outcome, deadline and cancellation all the same.
+  bool coalesce = true;
 };
 
 struct NewTask {
@@ -87,6 +126,22 @@ struct StartOptions {
   bool force = false;
   // Create the task first where there is none.
   bool create_if_missing = false;
+  // None: ClientOptions::time_limit.
+  std::optional<absl::Duration> time_limit;
+  // Ends the call early, with Cancelled. A task that may have been started by then is given back.
+  std::stop_token cancel;
+};
+
+struct ClaimOptions {
+  // At most so many tasks, 1 to 1000.
+  int limit = 1;
+  // How long to wait for a task where there is none, at most 60 s.
+  absl::Duration wait = absl::ZeroDuration();
+  // As in StartOptions.
+  std::optional<absl::Duration> lease;
+  std::string worker;
+  std::optional<absl::Duration> time_limit;
+  std::stop_token cancel;
 };
 
 enum class ListOrder {
@@ -126,8 +181,10 @@ struct StatusCount {
 
 class Client {
  public:
-  // `address` is host:port. Does not wait for the server.
-  static std::shared_ptr<Client> Connect(const std::string& address, ClientOptions options = {});
+  // `addresses`: host:port, or several of one Tracker (trackerds over one database), separated by
+  // commas; calls go to them in turn. Without a port: 7070. Does not wait for a server. Where the
+  // addresses or the options are wrong, each call answers InvalidArgument and says what.
+  static std::shared_ptr<Client> Connect(const std::string& addresses, ClientOptions options = {});
 
   // For tests: over another transport or clock.
   explicit Client(std::shared_ptr<internal::ClientCore> core);
@@ -141,12 +198,20 @@ class Client {
   absl::StatusOr<TaskGuard> Start(const std::string& name_space, const std::string& id,
                                   const StartOptions& options = {});
 
+  // Takes the next tasks of the namespace that are available, highest priority first, then oldest:
+  // at most options.limit, none where there are none within options.wait. Unimplemented: this
+  // server has no Claim yet; start tasks by their ids.
+  absl::StatusOr<std::vector<TaskGuard>> Claim(const std::string& name_space,
+                                               const ClaimOptions& options = {});
+
   // Starts the task, calls fn(TaskGuard&), and reports how it went:
   //  - returns nothing: succeeded. Returns std::string (or std::optional of it): succeeded, with
   //    that as the task's data.
   //  - returns an absl::Status or absl::StatusOr<std::string> that is not OK: failed with its text;
   //    Run answers the same status.
-  //  - throws: failed with the exception's type and text; then it is thrown on, as it was.
+  //  - throws: failed with the exception's type and text, and the stack at the throw as its
+  //    traceback; then it is thrown on, as it was.
+  //  - says NonRetryable or RetryAfter, either way: so it is recorded (errors.h).
   //  - closes the guard itself: nothing more is reported.
   // Otherwise answers what Start or the report answered: ReportFailed(status) tells that the work
   // succeeded but its report did not. A result that cannot be saved (no JSON object, too large)
@@ -194,6 +259,9 @@ class Client {
                                absl::Duration delay = absl::ZeroDuration());
 
  private:
+  friend class Worker;
+  absl::StatusOr<TaskGuard> MakeGuard(const v1::Task& task, const std::string& lock,
+                                      absl::Time sent, std::optional<absl::Duration> time_limit);
   absl::Status RunWork(const std::string& name_space, const std::string& id,
                        const StartOptions& options,
                        absl::FunctionRef<internal::WorkResult(TaskGuard&)> work);
@@ -201,27 +269,31 @@ class Client {
   std::shared_ptr<internal::ClientCore> core_;
 };
 
+template <typename Fn, typename... Arguments>
+internal::WorkResult internal::CallWork(Fn& fn, Arguments&&... arguments) {
+  using Result = std::invoke_result_t<Fn&, Arguments...>;
+  if constexpr (std::is_void_v<Result>) {
+    std::invoke(fn, std::forward<Arguments>(arguments)...);
+    return {};
+  } else if constexpr (std::is_same_v<Result, absl::Status>) {
+    return {std::invoke(fn, std::forward<Arguments>(arguments)...), std::nullopt};
+  } else if constexpr (std::is_same_v<Result, absl::StatusOr<std::string>>) {
+    Result result = std::invoke(fn, std::forward<Arguments>(arguments)...);
+    if (!result.ok()) return {result.status(), std::nullopt};
+    return {absl::OkStatus(), *std::move(result)};
+  } else {
+    static_assert(std::is_convertible_v<Result, std::optional<std::string>>,
+                  "the function returns nothing, a string with JSON, an absl::Status, or an "
+                  "absl::StatusOr<std::string>");
+    return {absl::OkStatus(), std::invoke(fn, std::forward<Arguments>(arguments)...)};
+  }
+}
+
 template <typename Fn>
 absl::Status Client::Run(const std::string& name_space, const std::string& id, Fn&& fn,
                          const StartOptions& options) {
-  using Result = std::invoke_result_t<Fn&, TaskGuard&>;
-  return RunWork(name_space, id, options, [&fn](TaskGuard& guard) -> internal::WorkResult {
-    if constexpr (std::is_void_v<Result>) {
-      std::invoke(fn, guard);
-      return {};
-    } else if constexpr (std::is_same_v<Result, absl::Status>) {
-      return {std::invoke(fn, guard), std::nullopt};
-    } else if constexpr (std::is_same_v<Result, absl::StatusOr<std::string>>) {
-      Result result = std::invoke(fn, guard);
-      if (!result.ok()) return {result.status(), std::nullopt};
-      return {absl::OkStatus(), *std::move(result)};
-    } else {
-      static_assert(std::is_convertible_v<Result, std::optional<std::string>>,
-                    "the function returns nothing, a string with JSON, an absl::Status, or an "
-                    "absl::StatusOr<std::string>");
-      return {absl::OkStatus(), std::invoke(fn, guard)};
-    }
-  });
+  return RunWork(name_space, id, options,
+                 [&fn](TaskGuard& guard) { return internal::CallWork(fn, guard); });
 }
 
 }  // namespace tracker

@@ -3,6 +3,8 @@
 #pragma once
 
 #include <optional>
+#include <stdexcept>
+#include <string>
 
 #include "absl/status/status.h"
 #include "absl/time/time.h"
@@ -53,5 +55,36 @@ std::optional<absl::Duration> RetryAfterOf(const absl::Status& status);
 // Whether this is the error of a report (TaskGuard's closing calls, also from within Client::Run):
 // the work itself ended, but the server did not take its report, or never answered.
 bool ReportFailed(const absl::Status& status);
+
+// How work failed, for what a function given to Client::Run or Worker returns or throws.
+//
+// Trying again is of no use: the task is exhausted at once, whatever attempts are left.
+//   return tracker::NonRetryable(absl::InvalidArgumentError("no such customer"));
+// The same status, marked; an OK one stays as it is.
+absl::Status NonRetryable(absl::Status status);
+// The task is not to be started again before `delay` (not negative) from now, whatever the
+// namespace's backoff says; marked as above.
+//   return tracker::RetryAfter(absl::Minutes(10), absl::UnavailableError("the bank is closed"));
+absl::Status RetryAfter(absl::Duration delay, absl::Status status);
+
+// Whether the status was made by NonRetryable.
+bool IsNonRetryable(const absl::Status& status);
+// The delay that RetryAfter was given.
+std::optional<absl::Duration> RetryDelayOf(const absl::Status& status);
+
+// The same to be thrown. Also found where it is nested in what is thrown (std::throw_with_nested).
+class NonRetryableError : public std::runtime_error {
+ public:
+  using std::runtime_error::runtime_error;
+};
+class RetryAfterError : public std::runtime_error {
+ public:
+  RetryAfterError(absl::Duration delay, const std::string& what)
+      : std::runtime_error(what), delay_(delay) {}
+  absl::Duration delay() const { return delay_; }
+
+ private:
+  absl::Duration delay_;
+};
 
 }  // namespace tracker

@@ -5,8 +5,8 @@
 // without one fails its task, so that no way out of a function, a return or an exception, leaves a
 // task hanging until its lease is over.
 //
-// Thread safety: one thread at a time, except stop_token() and held(), which any thread may call
-// while the guard lives. A stop_token and its callbacks may outlive the guard.
+// Thread safety: one thread at a time, except stop_token(), held() and lost(), which any thread may
+// call while the guard lives. A stop_token and its callbacks may outlive the guard.
 //
 // Invariants
 //  - At most one report is made. It is repeated, with the same lock, while it gets no answer and
@@ -16,6 +16,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <stop_token>
@@ -54,8 +55,8 @@ class TaskGuard {
   // ClientOptions::deadline, but not beyond the lease.
   ~TaskGuard();
 
-  // The task as it was started; its data follows SetData. The values stay readable after a closing
-  // call; a guard that was moved from has an empty task.
+  // The task as it was started; its data follows SetData and Checkpoint. The values stay readable
+  // after a closing call; a guard that was moved from has an empty task.
   const Task& task() const;
   // The task's data, JSON text of an object.
   const std::string& data() const { return task().data; }
@@ -64,18 +65,34 @@ class TaskGuard {
   // The lock: a secret. Who has it can finish the attempt.
   const std::string& lock() const;
 
-  // Stops when the lock is lost, or may be: the server said so, or the lease, counted on this
-  // machine's clock from before the request was sent, comes to its end without an answer. The work
-  // should then end without further effects; its report will most likely be refused. Callbacks on
-  // the token run on the client's heartbeat thread and must not block it.
+  // Stops when the lock is lost, or may be: the server said so; or the lease, counted on this
+  // machine's clock from before the request was sent, comes to its end without an answer; or the
+  // attempt has reached its time limit. The work should then end without further effects; its
+  // report will most likely be refused. Callbacks on the token run on the client's heartbeat thread
+  // and must not block it.
   std::stop_token stop_token() const;
   // Whether the lock is held for certain, by the clock at this moment: unlike the token it is right
   // also at once after the process was stopped or the machine slept.
   bool held() const;
+  // Why the token has stopped: LOCK_LOST or TASK_NOT_FOUND, as the server said it; DeadlineExceeded
+  // for a lease or a time limit that came to its end. OK where it has not.
+  absl::Status lost() const;
+  // Calls `callback` once when the token stops: at once where it has. It runs on the client's
+  // heartbeat thread, or on the one whose call found out; it must not block, throw, or use the
+  // guard. It does not run any more once a closing call has ended the guard or the guard is gone,
+  // which wait for one that is running. Replaces the callback before.
+  void OnLost(std::function<void(const absl::Status& why)> callback);
 
-  // Saves data mid-way (JSON text of an object, at most 256 KiB) and renews the lease. Idempotent.
-  // InvalidArgument: not sent. LOCK_LOST: the token is stopped.
+  // Replaces the task's data (JSON text of an object) here; Succeed and Checkpoint save it, and the
+  // server refuses them where it has more than 256 KiB. A failed or released attempt leaves the data
+  // that was saved before. InvalidArgument: it is no JSON object; nothing was changed.
   absl::Status SetData(const std::string& json);
+  // Saves the data mid-way, so that the next attempt finds it should this one fail, and renews the
+  // lease. OK: it is saved, for good. Idempotent; repeated while Unavailable, as long as
+  // ClientOptions::deadline. LOCK_LOST: the token is stopped.
+  absl::Status Checkpoint();
+  // SetData, then Checkpoint.
+  absl::Status Checkpoint(const std::string& json);
   // Renews the lease now; the background does it anyway.
   absl::Status Heartbeat();
 
@@ -87,7 +104,8 @@ class TaskGuard {
   //    the guard is still open: close it otherwise.
   // A guard that was closed or moved from answers FailedPrecondition.
 
-  // The work is done. `data`, JSON text of an object, replaces the task's data.
+  // The work is done. `data`, JSON text of an object, replaces the task's data; none: what SetData
+  // has set and no Checkpoint has saved does.
   absl::Status Succeed(std::optional<std::string> data = std::nullopt) &&;
   // The work went wrong. Any text will do: bytes that are not UTF-8 are replaced, and the server
   // keeps its last 4 KiB.

@@ -1,0 +1,197 @@
+#include "client/src/coalescer.h"
+
+#include <algorithm>
+#include <condition_variable>
+#include <optional>
+#include <stop_token>
+#include <utility>
+
+namespace tracker::internal {
+
+// One write that did not go alone. Guarded by mutex_.
+struct Coalescer::Call {
+  v1::Operation operation;
+  size_t bytes = 0;
+  MonotonicTime deadline;
+  bool cancelled = false;
+  // Once sent; its caller may give it up.
+  std::shared_ptr<Flight> flight;
+  // Once answered.
+  std::optional<absl::StatusOr<v1::Task>> result;
+  std::condition_variable changed;
+};
+
+// One Batch on its way.
+struct Coalescer::Flight {
+  std::vector<std::shared_ptr<Call>> calls;  // constant
+  v1::BatchRequest request;                  // constant
+  MonotonicTime deadline;                    // constant: of the call that waits longest
+  size_t waiting = 0;                        // callers; guarded by mutex_
+  std::stop_source cancel;                   // when nobody waits any more
+};
+
+Coalescer::Coalescer(std::shared_ptr<Transport> transport, Clock* clock)
+    : transport_(std::move(transport)), clock_(clock) {}
+Coalescer::~Coalescer() = default;
+
+absl::StatusOr<v1::Task> Coalescer::Write(const v1::Operation& operation,
+                                          const CallOptions& options) {
+  Lock lock(mutex_);
+  if (on_their_way_ >= kRequestsOnTheirWay || !queue_.empty())
+    return Join(operation, options, std::move(lock));
+  ++on_their_way_;
+  lock.unlock();
+  return SendAlone(operation, options);
+}
+
+absl::StatusOr<v1::Task> Coalescer::SendAlone(const v1::Operation& operation,
+                                              const CallOptions& options) {
+  // Whatever happens, those behind it go on.
+  struct Landing {
+    Coalescer* coalescer;
+    ~Landing() {
+      Lock lock(coalescer->mutex_);
+      --coalescer->on_their_way_;
+      coalescer->SendQueued(lock, false);
+    }
+  } landing{this};
+  return transport_->Write(operation, options);
+}
+
+absl::StatusOr<v1::Task> Coalescer::Join(const v1::Operation& operation, const CallOptions& options,
+                                         Lock lock) {
+  auto call = std::make_shared<Call>();
+  call->operation = operation;
+  call->bytes = BatchBytes(operation);
+  call->deadline = clock_->Now() + options.timeout;
+  const MonotonicTime patience = clock_->Now() + kPatience;
+  queue_.push_back(call);
+  lock.unlock();
+  // Without the mutex: a token that has stopped calls back at once.
+  const std::stop_callback on_cancel(options.cancelled, [&] {
+    Lock cancelling(mutex_);
+    call->cancelled = true;
+    call->changed.notify_one();
+  });
+  return Await(*call, patience);
+}
+
+absl::StatusOr<v1::Task> Coalescer::Await(Call& call, MonotonicTime patience) {
+  Lock lock(mutex_);
+  while (!call.result) {
+    const MonotonicTime now = clock_->Now();
+    if (call.cancelled) return Abandon(call, lock, absl::CancelledError("the call was cancelled"));
+    if (now >= call.deadline) {
+      return Abandon(call, lock,
+                     absl::DeadlineExceededError("the server did not answer within the deadline"));
+    }
+    const bool queued = call.flight == nullptr;
+    if (queued && now >= patience) {
+      SendQueued(lock, true);
+      continue;
+    }
+    clock_->Wait(call.changed, lock, queued ? std::min(patience, call.deadline) : call.deadline);
+  }
+  return *std::move(call.result);
+}
+
+absl::Status Coalescer::Abandon(Call& call, Lock& lock, absl::Status why) {
+  if (call.flight == nullptr) {
+    std::erase_if(queue_, [&](const auto& other) { return other.get() == &call; });
+    return why;
+  }
+  const auto flight = call.flight;
+  const bool unwanted = --flight->waiting == 0;
+  lock.unlock();
+  // Without the mutex: who is told may answer at once.
+  if (unwanted) flight->cancel.request_stop();
+  return why;
+}
+
+void Coalescer::SendQueued(Lock& lock, bool even_so) {
+  while (!queue_.empty() && (even_so || on_their_way_ < kRequestsOnTheirWay)) {
+    even_so = false;
+    auto flight = TakeFlight();
+    ++on_their_way_;
+    const absl::Duration timeout = flight->deadline - clock_->Now();
+    lock.unlock();
+    // It owns the operations now; their callers read only flight and result.
+    for (const auto& call : flight->calls)
+      *flight->request.add_operations() = std::move(call->operation);
+    transport_->Batch(
+        flight->request, {timeout, flight->cancel.get_token()},
+        [self = shared_from_this(), flight](absl::StatusOr<v1::BatchResponse> answer) {
+          self->Answered(flight, std::move(answer));
+        });
+    lock.lock();
+  }
+}
+
+std::shared_ptr<Coalescer::Flight> Coalescer::TakeFlight() {
+  auto flight = std::make_shared<Flight>();
+  size_t bytes = 0;
+  while (!queue_.empty() && flight->calls.size() < batch_limit_) {
+    const auto& call = queue_.front();
+    if (!flight->calls.empty() && bytes + call->bytes > kBatchBytes) break;
+    bytes += call->bytes;
+    call->flight = flight;
+    flight->deadline = std::max(flight->deadline, call->deadline);
+    flight->calls.push_back(call);
+    queue_.pop_front();
+  }
+  flight->waiting = flight->calls.size();
+  return flight;
+}
+
+void Coalescer::Answered(const std::shared_ptr<Flight>& flight,
+                         absl::StatusOr<v1::BatchResponse> answer) {
+  size_t whole = 0;
+  std::vector<absl::StatusOr<v1::Task>> results;
+  results.reserve(flight->calls.size());
+  for (size_t i = 0; i < flight->calls.size(); ++i) {
+    results.push_back(TakeResult(answer, i));
+    whole += !results.back().ok() || !results.back()->truncated();
+  }
+  Lock lock(mutex_);
+  for (size_t i = 0; i < results.size(); ++i) flight->calls[i]->result = std::move(results[i]);
+  // Data that the answer has no room for has to be fetched one by one: rather ask for less at once.
+  batch_limit_ = whole < results.size() ? std::max<size_t>(whole, 1)
+                                        : std::min(batch_limit_ * 2, kBatchOperations);
+  --on_their_way_;
+  SendQueued(lock, false);
+  lock.unlock();
+  for (const auto& call : flight->calls) call->changed.notify_one();
+}
+
+size_t Coalescer::queued() const {
+  std::lock_guard lock(mutex_);
+  return queue_.size();
+}
+
+void Coalescer::Batch(const v1::BatchRequest& request, const CallOptions& options,
+                      BatchCallback done) {
+  transport_->Batch(request, options, std::move(done));
+}
+
+absl::StatusOr<v1::Task> Coalescer::Get(const v1::GetRequest& request, const CallOptions& options) {
+  return transport_->Get(request, options);
+}
+
+absl::StatusOr<v1::ListResponse> Coalescer::List(const v1::ListRequest& request,
+                                                 const CallOptions& options) {
+  return transport_->List(request, options);
+}
+
+absl::StatusOr<v1::CountResponse> Coalescer::Count(const v1::CountRequest& request,
+                                                   const CallOptions& options) {
+  return transport_->Count(request, options);
+}
+
+absl::StatusOr<v1::ClaimResponse> Coalescer::Claim(const v1::ClaimRequest& request,
+                                                   const CallOptions& options) {
+  return transport_->Claim(request, options);
+}
+
+void Coalescer::Pause(Clock& clock, absl::Duration duration) { transport_->Pause(clock, duration); }
+
+}  // namespace tracker::internal
