@@ -186,7 +186,7 @@ std::vector<absl::StatusOr<Task>> Client::CreateAll(absl::Span<const NewTask> ta
       results[i] = operation.status();
     }
   }
-  const auto written = core_->WriteAll(std::move(operations));
+  const auto written = core_->WriteAll(std::move(operations), core_->options().deadline);
   for (size_t i = 0; i < written.size(); ++i) {
     if (written[i].ok()) {
       results[indices[i]] = FromProto(*written[i]);

@@ -102,13 +102,27 @@ absl::StatusOr<v1::BatchResponse> ClientCore::Batch(const v1::BatchRequest& requ
   return answer.get();
 }
 
-std::vector<absl::StatusOr<v1::Task>> ClientCore::WriteAll(std::vector<v1::Operation> operations) {
+void ClientCore::ReleaseAll(const std::vector<std::shared_ptr<HeldLock>>& held,
+                            const absl::Status& why, absl::Duration limit) {
+  std::vector<v1::Operation> operations;
+  for (const auto& one : held) {
+    keeper_->Lost(*one, why);
+    v1::ReleaseRequest* release = operations.emplace_back().mutable_release();
+    release->set_namespace_(one->name_space);
+    release->set_id(one->id);
+    release->set_lock(one->lock);
+  }
+  WriteAll(std::move(operations), limit);
+}
+
+std::vector<absl::StatusOr<v1::Task>> ClientCore::WriteAll(std::vector<v1::Operation> operations,
+                                                           absl::Duration limit) {
   std::vector<absl::StatusOr<v1::Task>> results(operations.size(),
                                                 absl::UnavailableError("the server was not asked"));
   std::vector<size_t> open(operations.size());
   for (size_t i = 0; i < open.size(); ++i) open[i] = i;
 
-  const MonotonicTime until = clock_->Now() + options_.deadline;
+  const MonotonicTime until = clock_->Now() + limit;
   Pauses pauses;
   while (!open.empty()) {
     std::vector<size_t> again;

@@ -40,8 +40,13 @@ class ClientCore {
   // A closing report of a guard: repeats while unanswered, until the lease is over or `limit` has
   // passed; asks once at least.
   absl::Status Report(const v1::Operation& operation, const HeldLock& held, absl::Duration limit);
-  // The i-th result is the i-th operation's; each is repeated while Unavailable.
-  std::vector<absl::StatusOr<v1::Task>> WriteAll(std::vector<v1::Operation> operations);
+  // The i-th result is the i-th operation's; each is repeated while Unavailable, for `limit`.
+  std::vector<absl::StatusOr<v1::Task>> WriteAll(std::vector<v1::Operation> operations,
+                                                 absl::Duration limit);
+  // Gives tasks back whose holders will not: their locks count as lost, for this reason, and are
+  // released on the server, which is tried for `limit`.
+  void ReleaseAll(const std::vector<std::shared_ptr<HeldLock>>& held, const absl::Status& why,
+                  absl::Duration limit);
 
   // Sends it once, and waits for no answer.
   void Send(const v1::BatchRequest& request);

@@ -13,6 +13,8 @@
 #include "absl/synchronization/mutex.h"
 #include "absl/time/clock.h"
 #include "src/base/token.h"
+#include "tests/bench/load_run.h"
+#include "tracker/client.h"
 #include "tracker/v1/tracker.grpc.pb.h"
 
 namespace tracker::bench {
@@ -34,49 +36,6 @@ std::unique_ptr<TrackerService::Stub> MakeStub(const std::string& address, int n
 absl::Status FromGrpc(const grpc::Status& status) {
   return absl::Status(static_cast<absl::StatusCode>(status.error_code()), status.error_message());
 }
-
-// What all callers of a run share.
-struct Run {
-  explicit Run(const LoadOptions& options)
-      : options(options),
-        measure_from(absl::Now() + options.warm_up),
-        end(measure_from + options.duration) {}
-
-  const LoadOptions& options;
-  const absl::Time measure_from;
-  const absl::Time end;
-  std::atomic<int64_t> next{1};
-  std::atomic<int64_t> cycles{0};
-  std::atomic<int64_t> measured{0};
-  absl::Mutex mutex;
-  std::vector<absl::Duration> latencies;
-  absl::Status error;
-
-  void Finished(absl::Time began, int64_t tasks) {
-    const absl::Time now = absl::Now();
-    cycles += tasks;
-    if (now < measure_from || now >= end) return;
-    measured += tasks;
-    absl::MutexLock lock(&mutex);
-    latencies.push_back(now - began);
-  }
-  void Failed(const absl::Status& status) {
-    absl::MutexLock lock(&mutex);
-    if (error.ok()) error = status;
-  }
-  bool Over() {
-    if (absl::Now() >= end) return true;
-    absl::MutexLock lock(&mutex);
-    return !error.ok();
-  }
-  // The first of `count` tasks that nobody else takes in this run; 0: they are used up.
-  int64_t Take(int64_t count) {
-    const int64_t first = next.fetch_add(count);
-    if (first + count - 1 <= options.tasks) return first;
-    Failed(absl::ResourceExhaustedError("the tasks are used up; use more with --tasks"));
-    return 0;
-  }
-};
 
 void FillStart(const LoadOptions& options, int64_t number, v1::StartRequest* request) {
   request->set_namespace_(options.name_space);
@@ -219,6 +178,28 @@ void RunThreads(Run& run, const std::vector<std::unique_ptr<TrackerService::Stub
   for (std::thread& thread : threads) thread.join();
 }
 
+// As a service would: one client, a thread a caller.
+void RunGuardCallers(Run& run) {
+  // The defaults, and what the other callers do too: no look-up of the host's name for each call.
+  auto client = Client::Connect(run.options.address, {.worker = "bench"});
+  std::vector<std::thread> threads;
+  for (int i = 0; i < run.options.callers; ++i) {
+    threads.emplace_back([&] {
+      while (!run.Over()) {
+        const int64_t number = run.Take(1);
+        if (number == 0) return;
+        const absl::Time began = absl::Now();
+        auto task = client->Start(run.options.name_space, absl::StrCat("task-", number));
+        if (!task.ok()) return run.Failed(task.status());
+        if (absl::Status status = std::move(*task).Succeed(); !status.ok())
+          return run.Failed(status);
+        run.Finished(began, 1);
+      }
+    });
+  }
+  for (std::thread& thread : threads) thread.join();
+}
+
 // `count` callers on one connection and one thread.
 void RunUnaryCallers(Run& run, TrackerService::Stub& stub, int count) {
   grpc::CompletionQueue queue;
@@ -247,11 +228,6 @@ void RunUnaryCallers(Run& run, const std::vector<std::unique_ptr<TrackerService:
         [&run, &stub = *stubs[i], callers] { RunUnaryCallers(run, stub, callers); });
   }
   for (std::thread& thread : threads) thread.join();
-}
-
-absl::Duration Percentile(std::vector<absl::Duration>& sorted, double share) {
-  if (sorted.empty()) return absl::ZeroDuration();
-  return sorted[static_cast<size_t>(share * static_cast<double>(sorted.size() - 1))];
 }
 
 }  // namespace
@@ -295,20 +271,16 @@ absl::StatusOr<LoadResult> RunLoad(const LoadOptions& options) {
     stubs.push_back(MakeStub(options.address, i));
   }
   Run run(options);
-  if (options.batch > 1) {
+  if (options.guards) {
+    RunGuardCallers(run);
+  } else if (options.batch > 1) {
     RunThreads(run, stubs, RunBatchCaller);
   } else if (options.callers == 1) {
     RunThreads(run, stubs, RunBlockingCaller);
   } else {
     RunUnaryCallers(run, stubs);
   }
-  if (!run.error.ok()) return run.error;
-  std::sort(run.latencies.begin(), run.latencies.end());
-  return LoadResult{.cycles_per_second =
-                        static_cast<double>(run.measured) / absl::ToDoubleSeconds(options.duration),
-                    .median = Percentile(run.latencies, 0.5),
-                    .p99 = Percentile(run.latencies, 0.99),
-                    .cycles = run.cycles};
+  return run.Result();
 }
 
 absl::StatusOr<int64_t> CountSucceeded(const LoadOptions& options) {

@@ -1,5 +1,5 @@
 // The load of the benchmarks: callers that go through start and succeed of one task after another,
-// over the plain stub.
+// over the plain stub or through the client library.
 #pragma once
 
 #include <cstdint>
@@ -19,6 +19,8 @@ struct LoadOptions {
   int callers = 1;
   // 1: Start and Succeed, one RPC each. More: Batch of so many starts, then of so many succeeds.
   int batch = 1;
+  // Through the client library's guards, a thread a caller, instead of the stub.
+  bool guards = false;
   absl::Duration warm_up = absl::Seconds(2);
   absl::Duration duration = absl::Seconds(10);
 };

@@ -25,6 +25,8 @@ struct Options {
   int seconds = 10;
   int pgbench_seconds = 6;
   int callers = 256;
+  int threads = 256;
+  int rounds = 3;
   int batch_callers = 16;
   int batch = 100;
   int64_t tasks = 0;
@@ -99,16 +101,18 @@ void SayRatios(double cycles_per_second, const std::array<double, 2>& baseline,
 }
 
 absl::StatusOr<LoadResult> MeasureTracker(const Options& options, const Bench& bench,
-                                          const std::string& name_space, int callers, int batch) {
+                                          const std::string& name_space, int callers, int batch,
+                                          bool guards = false) {
   LoadOptions load{.address = bench.trackerd->address(),
                    .name_space = name_space,
                    .tasks = options.tasks,
                    .callers = callers,
                    .batch = batch,
+                   .guards = guards,
                    .duration = absl::Seconds(options.seconds)};
   if (load.tasks == 0) {
     // Several times what a run takes, so that no task is taken twice.
-    load.tasks = (options.seconds + 2) * (batch > 1 ? 80000 : callers == 1 ? 5000 : 25000);
+    load.tasks = (options.seconds + 2) * (batch > 1 ? 80000 : callers == 1 ? 5000 : 40000);
   }
   auto created = CreateTasks(load);
   if (!created.ok()) return created.status();
@@ -120,8 +124,9 @@ absl::StatusOr<LoadResult> MeasureTracker(const Options& options, const Bench& b
     return absl::InternalError(absl::StrCat("the callers finished ", result->cycles,
                                             " tasks, and Count says ", *succeeded));
   }
-  Say(absl::StrFormat("trackerd  %4d callers, batch %-8d %9.0f cycles/s   median %s, p99 %s",
-                      callers, batch, result->cycles_per_second,
+  const std::string how = guards ? "guards" : batch > 1 ? absl::StrCat("batch ", batch) : "stub";
+  Say(absl::StrFormat("trackerd  %4d callers, %-14s %9.0f cycles/s   median %s, p99 %s", callers,
+                      how, result->cycles_per_second,
                       absl::FormatDuration(absl::Trunc(result->median, absl::Microseconds(10))),
                       absl::FormatDuration(absl::Trunc(result->p99, absl::Microseconds(10)))));
   Say(absl::StrFormat("          (%d tasks made by Batch(1000) at %.0f/s)", load.tasks, *created));
@@ -148,6 +153,33 @@ absl::Status RunBatch(const Options& options) {
   auto batch = MeasureTracker(options, *bench, "batch", options.batch_callers, options.batch);
   if (!batch.ok()) return batch.status();
   SayRatios(batch->cycles_per_second, bench->pgbench_best, "'s best");
+  return absl::OkStatus();
+}
+
+// One thread through guards next to one thread over the stub, in turns, since the machine's speed
+// drifts; then many threads of one process through guards.
+absl::Status RunClient(const Options& options) {
+  auto bench = Prepare(options);
+  if (!bench.ok()) return bench.status();
+  if (absl::Status run = MeasurePgbench(options, *bench); !run.ok()) return run;
+  double stub = 0, guards = 0;
+  for (int round = 0; round < options.rounds; ++round) {
+    auto plain = MeasureTracker(options, *bench, absl::StrCat("stub", round), 1, 1);
+    if (!plain.ok()) return plain.status();
+    auto held = MeasureTracker(options, *bench, absl::StrCat("guard", round), 1, 1, true);
+    if (!held.ok()) return held.status();
+    stub += plain->cycles_per_second;
+    guards += held->cycles_per_second;
+  }
+  Say(absl::StrFormat("          = %6.2f times the bare stub, one thread, mean of %d rounds",
+                      guards / stub, options.rounds));
+  auto many = MeasureTracker(options, *bench, "many", options.threads, 1, true);
+  if (!many.ok()) return many.status();
+  SayRatios(many->cycles_per_second, bench->pgbench_best, "'s best");
+  auto unary = MeasureTracker(options, *bench, "unary", options.threads, 1);
+  if (!unary.ok()) return unary.status();
+  Say(absl::StrFormat("          guards = %6.2f times as many callers over the stub",
+                      many->cycles_per_second / unary->cycles_per_second));
   return absl::OkStatus();
 }
 
@@ -183,10 +215,18 @@ int Main(int argc, char** argv) {
   CLI::App* batch = app.add_subcommand("batch", "Batch of starts, then Batch of successes");
   batch->add_option("--callers", options.batch_callers, "How many at once")->capture_default_str();
   batch->add_option("--size", options.batch, "Tasks in each Batch")->capture_default_str();
+  CLI::App* client = app.add_subcommand(
+      "client",
+      "Guards of the client library: one thread next to the bare stub, then many threads");
+  client->add_option("--threads", options.threads, "How many at once")->capture_default_str();
+  client->add_option("--rounds", options.rounds, "Turns of one thread with and without guards")
+      ->capture_default_str();
   CLI11_PARSE(app, argc, argv);
   // Debian builds Abseil with its deadlock detection on, which costs every lock a look-up.
   absl::SetMutexDeadlockDetectionMode(absl::OnDeadlockCycle::kIgnore);
-  const absl::Status status = cycle->parsed() ? RunCycle(options) : RunBatch(options);
+  const absl::Status status = client->parsed()  ? RunClient(options)
+                              : cycle->parsed() ? RunCycle(options)
+                                                : RunBatch(options);
   if (status.ok()) return 0;
   std::fprintf(stderr, "trackerbench: %s\n", std::string(status.message()).c_str());
   return 1;

@@ -69,6 +69,7 @@ inline absl::Status Refusal(absl::StatusCode code, const std::string& reason,
 inline absl::Status LockLost() { return Refusal(absl::StatusCode::kAborted, "LOCK_LOST"); }
 
 // Answers every write with its task, in progress and with a full lease, until told otherwise.
+// Requests may come from several threads; what they find is set up before, or with mutex() held.
 class ScriptedTransport : public internal::Transport {
  public:
   using Answer = std::function<absl::StatusOr<v1::Task>(const v1::Operation&)>;
@@ -99,13 +100,17 @@ class ScriptedTransport : public internal::Transport {
 
   // The writes of one kind.
   int Count(v1::Operation::OperationCase kind) const {
+    std::lock_guard lock(mutex_);
     return static_cast<int>(std::count_if(writes.begin(), writes.end(), [&](const auto& write) {
       return write.operation_case() == kind;
     }));
   }
 
+  std::recursive_mutex& mutex() const { return mutex_; }
+
   absl::StatusOr<v1::Task> Write(const v1::Operation& operation,
                                  const internal::CallOptions& options) override {
+    std::lock_guard lock(mutex_);
     writes.push_back(operation);
     timeouts.push_back(options.timeout);
     if (latency > options.timeout) {
@@ -118,6 +123,7 @@ class ScriptedTransport : public internal::Transport {
 
   void Batch(const v1::BatchRequest& request, const internal::CallOptions& options,
              BatchCallback done) override {
+    std::lock_guard lock(mutex_);
     batches.push_back(request);
     timeouts.push_back(options.timeout);
     if (hang) {
@@ -163,6 +169,7 @@ class ScriptedTransport : public internal::Transport {
   }
   absl::StatusOr<v1::ClaimResponse> Claim(const v1::ClaimRequest& request,
                                           const internal::CallOptions& options) override {
+    std::lock_guard lock(mutex_);
     claims.push_back(request);
     timeouts.push_back(options.timeout);
     if (!errors_.empty()) {
@@ -192,6 +199,7 @@ class ScriptedTransport : public internal::Transport {
   }
 
   FakeClock* const clock_;
+  mutable std::recursive_mutex mutex_;
   std::deque<absl::Status> errors_;
   std::vector<BatchCallback> hung_;
 };

@@ -84,8 +84,8 @@ class TaskGuard {
   void OnLost(std::function<void(const absl::Status& why)> callback);
 
   // Replaces the task's data (JSON text of an object) here; Succeed and Checkpoint save it, and the
-  // server refuses them where it has more than 256 KiB. A failed or released attempt leaves the data
-  // that was saved before. InvalidArgument: it is no JSON object; nothing was changed.
+  // server refuses them where it has more than 256 KiB. A failed or released attempt leaves the
+  // data that was saved before. InvalidArgument: it is no JSON object; nothing was changed.
   absl::Status SetData(const std::string& json);
   // Saves the data mid-way, so that the next attempt finds it should this one fail, and renews the
   // lease. OK: it is saved, for good. Idempotent; repeated while Unavailable, as long as
@@ -121,6 +121,7 @@ class TaskGuard {
 
  private:
   friend class Client;
+  friend class Worker;
   explicit TaskGuard(std::unique_ptr<internal::GuardState> state);
 
   // Null once moved from.
