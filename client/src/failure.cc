@@ -47,11 +47,7 @@ namespace {
 
 std::string CurrentTypeName() {
   const std::type_info* type = abi::__cxa_current_exception_type();
-  if (type == nullptr) return "an exception of an unknown type";
-  int status = 0;
-  const std::unique_ptr<char, decltype(&std::free)> name(
-      abi::__cxa_demangle(type->name(), nullptr, nullptr, &status), &std::free);
-  return status == 0 ? name.get() : type->name();
+  return type == nullptr ? "an exception of an unknown type" : TypeName(type->name());
 }
 
 // Longer chains are cut: each link costs stack.
@@ -85,6 +81,13 @@ void AddCurrentException(Failure& failure, int depth) {
 }
 
 }  // namespace
+
+std::string TypeName(const char* mangled) {
+  int status = 0;
+  const std::unique_ptr<char, decltype(&std::free)> name(
+      abi::__cxa_demangle(mangled, nullptr, nullptr, &status), &std::free);
+  return status == 0 ? name.get() : mangled;
+}
 
 Failure FailureOf(const absl::Status& status) {
   // Without the payloads, which are for programs.

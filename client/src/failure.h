@@ -17,6 +17,9 @@ struct Failure {
 // "DATA_LOSS: page 3", with what NonRetryable and RetryAfter have marked.
 Failure FailureOf(const absl::Status& status);
 
+// The name of a type, from what std::type_info calls it.
+std::string TypeName(const char* mangled);
+
 // To be called in a catch block. "std::runtime_error: text", with "; caused by ..." for nested
 // ones; what is thrown but no std::exception is named by its type.
 Failure FailureOfCurrentException();

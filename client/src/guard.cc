@@ -36,16 +36,22 @@ GuardState::GuardState(std::shared_ptr<ClientCore> core, std::shared_ptr<HeldLoc
 
 GuardState::~GuardState() {
   try {
-    if (!closed_ && !succeeded_) {
-      const bool thrown = std::uncaught_exceptions() > uncaught_exceptions_;
-      Fail(thrown ? "the guard went out of scope by an exception" : "the guard went out of scope",
-           {}, std::min(core_->options().deadline, core_->options().report_deadline))
-          .IgnoreError();
-    }
+    if (!closed_ && !succeeded_) FailUnfinished();
     core_->keeper().Drop(held_);
   } catch (...) {
     // Out of memory, most likely. The lease runs out, and the task comes back.
   }
+}
+
+void GuardState::FailUnfinished() {
+  Failure failure{"the guard went out of scope", {}};
+  if (std::uncaught_exceptions() > uncaught_exceptions_) {
+    absl::StrAppend(&failure.message, " by an exception");
+    if (auto thrown = FailureOnItsWay()) failure = *std::move(thrown);
+  }
+  Fail(failure.message, failure.options,
+       std::min(core_->options().deadline, core_->options().report_deadline))
+      .IgnoreError();
 }
 
 void GuardState::OnLost(std::function<void(const absl::Status&)> callback) {

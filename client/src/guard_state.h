@@ -10,6 +10,7 @@
 #include "absl/status/status.h"
 #include "client/src/core.h"
 #include "client/src/lock_keeper.h"
+#include "client/src/throw_hook.h"
 #include "tracker/task.h"
 
 namespace tracker::internal {
@@ -45,6 +46,8 @@ class GuardState {
   absl::Status Close(const v1::Operation& operation, absl::Duration limit, const char* result,
                      const std::string& text = "");
   absl::Status Fail(const std::string& message, const FailOptions& options, absl::Duration limit);
+  // By the way in which the guard goes out of scope.
+  void FailUnfinished();
   void LogBegin() const;
   void LogEnd(const char* result, const std::string& text, const absl::Status& reported) const;
 
@@ -55,6 +58,7 @@ class GuardState {
   // The data to be saved, where it is not yet.
   std::optional<google::protobuf::Struct> unsaved_;
   std::optional<std::stop_callback<std::function<void()>>> on_lost_;
+  const ThrowInterest throw_interest_;
   const int uncaught_exceptions_;  // when the guard was made
   bool closed_ = false;
   bool succeeded_ = false;  // the work, whatever became of its report

@@ -3,6 +3,8 @@
 
 #include <gtest/gtest.h>
 
+#include <functional>
+#include <future>
 #include <stdexcept>
 
 #include "tests/client/scripted_transport.h"
@@ -74,15 +76,92 @@ TEST(Guard, UnfinishedOneFailsItsTask) {
   EXPECT_EQ(h.last().fail().message(), "the guard went out of scope");
 }
 
-TEST(Guard, ExceptionOnItsWayIsMentioned) {
+// What the guard reports when this leaves its scope.
+v1::FailRequest FailureBy(const std::function<void()>& work) {
   Harness h;
   try {
     TaskGuard guard = h.Start();
-    throw std::runtime_error("boom");
-  } catch (const std::runtime_error&) {
+    work();
+  } catch (...) {
   }
-  ASSERT_TRUE(h.last().has_fail());
-  EXPECT_EQ(h.last().fail().message(), "the guard went out of scope by an exception");
+  return h.last().fail();
+}
+
+TEST(Guard, ExceptionOnItsWayIsReportedWithTypeAndText) {
+  EXPECT_EQ(FailureBy([] { throw std::runtime_error("boom"); }).message(),
+            "std::runtime_error: boom");
+  EXPECT_EQ(FailureBy([] { throw "just text"; }).message(), "char const*: just text");
+  EXPECT_EQ(
+      FailureBy([] { throw std::string("text"); }).message().find(": text") == std::string::npos,
+      false);
+  EXPECT_EQ(FailureBy([] { throw 7; }).message(), "int");
+  EXPECT_TRUE(FailureBy([] { throw NonRetryableError("no customer"); }).no_retry());
+  const auto later = FailureBy([] { throw RetryAfterError(absl::Seconds(5), "closed"); });
+  EXPECT_EQ(later.message(), "tracker::RetryAfterError: closed");
+  EXPECT_EQ(later.retry_delay().seconds(), 5);
+}
+
+TEST(Guard, ExceptionIsTheOneOnItsWayAndNoOther) {
+  // Caught before.
+  EXPECT_EQ(FailureBy([] {
+              try {
+                throw std::logic_error("handled");
+              } catch (const std::exception&) {
+              }
+            }).message(),
+            "the guard went out of scope");
+  // Thrown again after another one was handled meanwhile.
+  EXPECT_EQ(FailureBy([] {
+              try {
+                throw std::logic_error("first");
+              } catch (const std::exception&) {
+                try {
+                  throw std::runtime_error("second");
+                } catch (const std::exception&) {
+                }
+                throw;
+              }
+            }).message(),
+            "std::logic_error: first");
+  // From another thread.
+  EXPECT_EQ(FailureBy([] {
+              auto failing =
+                  std::async(std::launch::async, [] { throw std::out_of_range("there"); });
+              try {
+                throw std::logic_error("here");
+              } catch (const std::exception&) {
+              }
+              failing.get();
+            }).message(),
+            "std::out_of_range: there");
+  // While a destructor on the way throws and catches by itself.
+  struct Noisy {
+    ~Noisy() {
+      try {
+        throw std::logic_error("noise");
+      } catch (const std::exception&) {
+      }
+    }
+  };
+  EXPECT_EQ(FailureBy([] {
+              Noisy noisy;
+              throw std::runtime_error("boom");
+            }).message(),
+            "std::runtime_error: boom");
+}
+
+TEST(Guard, MadeAndLeftWhileAnExceptionIsOnItsWayIsNotMistaken) {
+  Harness h;
+  struct Cleanup {
+    Harness& h;
+    ~Cleanup() { TaskGuard guard = h.Start(); }
+  };
+  try {
+    Cleanup cleanup{h};
+    throw std::runtime_error("of the others");
+  } catch (const std::exception&) {
+  }
+  EXPECT_EQ(h.last().fail().message(), "the guard went out of scope");
 }
 
 TEST(Guard, SucceedIsSentOnceWithDataAndLock) {
