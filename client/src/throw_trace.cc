@@ -112,13 +112,11 @@ Frame Describe(void* address) {
 
 std::string ThrowTrace::Text() const {
   std::string text;
-  for (int i = 0; i < count_; ++i) {
+  // From the outside in: where a long text has to be cut, its end is what is kept.
+  for (int i = count_ - 1; i >= 0; --i) {
     const Frame frame = Describe(frames_[static_cast<size_t>(i)]);
-    if (frame.is_throw) {
-      // What is further in belongs to the runtime.
-      text.clear();
-      continue;
-    }
+    // What is further in belongs to the runtime.
+    if (frame.is_throw) break;
     absl::StrAppend(&text, frame.text, "\n");
   }
   return text;

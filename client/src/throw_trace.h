@@ -15,7 +15,7 @@ class ThrowTrace {
   // Calls `work`. What it throws is thrown on, as it was.
   void Watch(absl::FunctionRef<void()> work);
 
-  // The stack at the throw of the exception that left Watch, innermost frame first, a line each;
+  // The stack at the throw of the exception that left Watch, a line for each frame, innermost last;
   // empty where there was none.
   std::string Text() const;
 

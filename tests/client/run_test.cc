@@ -73,8 +73,9 @@ TEST(Run, TracebackShowsWhereItWasThrown) {
                    .IgnoreError(),
                Custom);
   const std::string& traceback = h.last().fail().traceback();
-  const std::string first = traceback.substr(0, traceback.find('\n'));
-  EXPECT_NE(first.find("ThrowFromWithin"), std::string::npos) << traceback;
+  ASSERT_TRUE(traceback.ends_with("\n")) << traceback;
+  const std::string innermost = traceback.substr(traceback.rfind('\n', traceback.size() - 2) + 1);
+  EXPECT_NE(innermost.find("ThrowFromWithin"), std::string::npos) << traceback;
   EXPECT_EQ(traceback.find("__cxa_throw"), std::string::npos) << traceback;
   EXPECT_NE(traceback.find("WorkAndReport"), std::string::npos) << traceback;
 }

@@ -30,7 +30,7 @@ OWN = {
 LIBRARIES = {
     r"pqxx/": ["src/store/postgres", "tests"],
     r"(libpq-fe|postgres_ext)\.h": ["src/store/postgres", "tests"],
-    r"sqlite3\.h": ["src/store/sqlite", "tests"],
+    r"sqlite3\.h": ["src/store/sqlite", "client/examples", "tests"],
     r"(grpcpp|grpc)/": ["server", "client/src", "client/cli", "client/examples", "tests"],
     r"google/protobuf/": ["server", "client/src", "client/cli", "client/examples", "tests"],
     r"[\w/.]+\.pb\.h$": ["server", "client/src", "client/cli", "client/examples", "tests"],
