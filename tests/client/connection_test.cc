@@ -117,7 +117,8 @@ TEST_F(Tls, ServerThatTheAuthorityKnowsIsTrusted) {
 TEST_F(Tls, StrangersAreNotTrusted) {
   Server server(Credentials());
   const auto refused = [&](TlsOptions tls) {
-    const absl::Status status = Ask(server, {.tls = std::move(tls), .token = "secret"}, absl::Seconds(1));
+    const absl::Status status =
+        Ask(server, {.tls = std::move(tls), .token = "secret"}, absl::Seconds(1));
     EXPECT_TRUE(absl::IsUnavailable(status)) << status;
     EXPECT_EQ(server.calls, 0);
   };

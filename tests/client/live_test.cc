@@ -3,44 +3,15 @@
 #include <signal.h>
 
 #include <chrono>
-#include <filesystem>
+#include <fstream>
+#include <sstream>
 #include <thread>
 
-#include "tests/support/trackerd_process.h"
-#include "tracker/client.h"
+#include "tests/client/live_world.h"
+#include "tests/support/child_process.h"
 
 namespace tracker::testing {
 namespace {
-
-class Live : public ::testing::Test {
- protected:
-  void SetUp() override {
-    std::string folder =
-        (std::filesystem::temp_directory_path() / "tracker_client_live.XXXXXX").string();
-    ASSERT_NE(mkdtemp(folder.data()), nullptr);
-    folder_ = folder;
-    auto server = TrackerdProcess::Start(TRACKERD, "sqlite:" + folder_ + "/tracker.db");
-    ASSERT_TRUE(server.ok()) << server.status();
-    server_ = *std::move(server);
-    client_ = Client::Connect(server_->address());
-  }
-  void TearDown() override {
-    client_.reset();  // a server that drains waits for its clients
-    server_.reset();
-    std::filesystem::remove_all(folder_);
-  }
-
-  absl::StatusOr<TaskGuard> Start(const std::string& id, absl::Duration lease) {
-    return client_->Start("jobs", id, {.lease = lease, .create_if_missing = true});
-  }
-  static void Sleep(absl::Duration duration) {
-    std::this_thread::sleep_for(absl::ToChronoMilliseconds(duration));
-  }
-
-  std::string folder_;
-  std::unique_ptr<TrackerdProcess> server_;
-  std::shared_ptr<Client> client_;
-};
 
 TEST_F(Live, HeartbeatsKeepAShortLease) {
   auto guard = Start("a", absl::Milliseconds(600));
@@ -112,6 +83,62 @@ TEST_F(Live, HeartbeatsOutlastAKilledServer) {
   Sleep(absl::Seconds(3));
   EXPECT_TRUE(guard->held());
   EXPECT_TRUE(std::move(*guard).Succeed().ok());
+}
+
+std::string ReadFile(const std::string& path) {
+  std::ostringstream text;
+  text << std::ifstream(path).rdbuf();
+  return text.str();
+}
+
+// A worker that is stopped, as by a debugger or a laptop's lid, while another one takes over.
+TEST_F(Live, StoppedWorkerThatWakesAfterATakeoverKnowsAndIsRefused) {
+  const std::string output = folder_ + "/output";
+  const auto worker = StartChild({STOPPED_WORKER, server_->address(), "a", "1000"},
+                                 {.output_file = output, .die_with_parent = true});
+  ASSERT_TRUE(worker.ok()) << worker.status();
+  while (ReadFile(output) != "started\n") Sleep(absl::Milliseconds(5));
+  ASSERT_EQ(kill(*worker, SIGSTOP), 0);
+
+  auto heir = Start("a", absl::Seconds(30));
+  while (!heir.ok()) {
+    ASSERT_EQ(ReasonOf(heir.status()), Reason::kTaskLocked) << heir.status();
+    Sleep(absl::Milliseconds(20));
+    heir = Start("a", absl::Seconds(30));
+  }
+  EXPECT_EQ(heir->fence(), 2);
+  EXPECT_EQ(ReadFile(output), "started\n");
+  ASSERT_EQ(kill(*worker, SIGCONT), 0);
+
+  int exit_status = -1;
+  ASSERT_TRUE(WaitForChild(*worker, absl::Seconds(20), &exit_status));
+  EXPECT_EQ(exit_status, 0);
+  const std::string said = ReadFile(output);
+  EXPECT_EQ(said.find("started\nnot held\ntold: "), 0u) << said;
+  EXPECT_NE(said.find("\nlate: LOCK_LOST\n"), std::string::npos) << said;
+  EXPECT_TRUE(std::move(*heir).Succeed(R"({"by":"the heir"})").ok());
+  const auto task = client_->Get("jobs", "a");
+  ASSERT_TRUE(task.ok());
+  EXPECT_EQ(task->data, R"({"by":"the heir"})");
+  ASSERT_EQ(task->errors.size(), 1u);
+  EXPECT_EQ(task->errors[0].kind, ErrorKind::kLeaseExpired);
+}
+
+TEST_F(Live, HungWorkerLosesItsTaskAtTheTimeLimit) {
+  auto hung = client_->Start("jobs", "a",
+                             {.lease = absl::Milliseconds(400),
+                              .create_if_missing = true,
+                              .time_limit = absl::Milliseconds(800)});
+  ASSERT_TRUE(hung.ok());
+  auto heir = Start("a", absl::Seconds(30));
+  while (!heir.ok()) {
+    Sleep(absl::Milliseconds(20));
+    heir = Start("a", absl::Seconds(30));
+  }
+  EXPECT_TRUE(hung->stop_token().stop_requested());
+  EXPECT_TRUE(absl::IsDeadlineExceeded(hung->lost())) << hung->lost();
+  EXPECT_EQ(ReasonOf(std::move(*hung).Succeed()), Reason::kLockLost);
+  EXPECT_TRUE(std::move(*heir).Succeed().ok());
 }
 
 TEST_F(Live, RunLeavesTheReason) {
