@@ -4,7 +4,7 @@
 #include <cstddef>
 
 #include "absl/status/statusor.h"
-#include "tracker/v1/tracker.pb.h"
+#include "client/wire/tracker.pb.h"
 
 namespace tracker::internal {
 

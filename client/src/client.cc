@@ -19,6 +19,7 @@ namespace {
 using internal::ClientCore;
 using internal::FromProto;
 using internal::ToProto;
+namespace v1 = internal::v1;
 
 // Protobuf refuses to send other bytes, with a message on stderr and no error.
 absl::Status CheckText(const char* field, const std::string& text) {

@@ -6,12 +6,12 @@
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "absl/time/time.h"
+#include "client/wire/tracker.pb.h"
 #include "google/protobuf/duration.pb.h"
 #include "google/protobuf/struct.pb.h"
 #include "google/protobuf/timestamp.pb.h"
 #include "tracker/client.h"
 #include "tracker/task.h"
-#include "tracker/v1/tracker.pb.h"
 
 namespace tracker::internal {
 

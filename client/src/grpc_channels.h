@@ -10,8 +10,8 @@
 
 #include "absl/status/statusor.h"
 #include "absl/time/time.h"
+#include "client/wire/tracker.grpc.pb.h"
 #include "tracker/client.h"
-#include "tracker/v1/tracker.grpc.pb.h"
 
 namespace tracker::internal {
 

@@ -7,7 +7,7 @@
 
 #include "client/src/grpc_channels.h"
 #include "client/src/status_details.h"
-#include "tracker/v1/tracker.grpc.pb.h"
+#include "client/wire/tracker.grpc.pb.h"
 
 namespace tracker::internal {
 namespace {

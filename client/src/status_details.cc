@@ -3,19 +3,24 @@
 #include <utility>
 
 #include "absl/strings/cord.h"
+#include "absl/strings/match.h"
+#include "absl/strings/str_replace.h"
 #include "client/src/convert.h"
 #include "client/src/text.h"
-#include "google/rpc/error_details.pb.h"
-#include "google/rpc/status.pb.h"
+#include "client/wire/error_details.pb.h"
+#include "client/wire/status.pb.h"
+#include "client/wire/tracker.pb.h"
 #include "tracker/errors.h"
-#include "tracker/v1/tracker.pb.h"
 
 namespace tracker {
 namespace {
 
+namespace rpc = internal::rpc;
+
 constexpr char kDetails[] = "type.googleapis.com/google.rpc.Status";
 constexpr char kReportMark[] = "tracker.report";
 constexpr char kDomain[] = "tracker";
+constexpr char kTypePrefix[] = "type.googleapis.com/";
 
 constexpr std::pair<Reason, const char*> kReasons[] = {
     {Reason::kNone, "NONE"},
@@ -35,16 +40,24 @@ constexpr std::pair<Reason, const char*> kReasons[] = {
     {Reason::kPermissionDenied, "PERMISSION_DENIED"},
 };
 
+// What a message of the client/wire copies is called on the wire.
+std::string WireName(std::string name) {
+  absl::StrReplaceAll(
+      {{"tracker.internal.rpc.", "google.rpc."}, {"tracker.internal.v1.", "tracker.v1."}}, &name);
+  return name;
+}
+
 // The first detail of this type, where there is one.
 template <typename Detail>
 std::optional<Detail> DetailOf(const absl::Status& status) {
   const auto payload = status.GetPayload(kDetails);
   if (!payload) return std::nullopt;
-  google::rpc::Status rpc;
-  if (!rpc.ParseFromString(std::string(*payload))) return std::nullopt;
-  for (const google::protobuf::Any& any : rpc.details()) {
-    Detail detail;
-    if (any.Is<Detail>() && any.UnpackTo(&detail)) return detail;
+  rpc::Status answer;
+  if (!answer.ParseFromString(std::string(*payload))) return std::nullopt;
+  Detail detail;
+  const std::string name = "/" + WireName(std::string(detail.GetTypeName()));
+  for (const google::protobuf::Any& any : answer.details()) {
+    if (absl::EndsWith(any.type_url(), name) && detail.ParseFromString(any.value())) return detail;
   }
   return std::nullopt;
 }
@@ -59,7 +72,7 @@ const char* ReasonName(Reason reason) {
 }
 
 Reason ReasonOf(const absl::Status& status) {
-  const auto info = DetailOf<google::rpc::ErrorInfo>(status);
+  const auto info = DetailOf<rpc::ErrorInfo>(status);
   if (!info || info->domain() != kDomain) return Reason::kNone;
   for (const auto& [value, name] : kReasons) {
     if (info->reason() == name) return value;
@@ -68,13 +81,13 @@ Reason ReasonOf(const absl::Status& status) {
 }
 
 std::optional<Task> TaskOf(const absl::Status& status) {
-  const auto task = DetailOf<v1::Task>(status);
+  const auto task = DetailOf<internal::v1::Task>(status);
   if (!task) return std::nullopt;
   return internal::FromProto(*task);
 }
 
 std::optional<absl::Duration> RetryAfterOf(const absl::Status& status) {
-  const auto retry = DetailOf<google::rpc::RetryInfo>(status);
+  const auto retry = DetailOf<rpc::RetryInfo>(status);
   if (!retry || !retry->has_retry_delay()) return std::nullopt;
   return internal::FromProto(retry->retry_delay());
 }
@@ -89,16 +102,22 @@ absl::Status MakeStatus(int code, const std::string& message, const std::string&
   return status;
 }
 
+void AddDetail(const google::protobuf::MessageLite& detail, rpc::Status* out) {
+  google::protobuf::Any* any = out->add_details();
+  any->set_type_url(kTypePrefix + WireName(std::string(detail.GetTypeName())));
+  any->set_value(detail.SerializeAsString());
+}
+
 absl::Status InvalidArgument(const std::string& text) {
   const std::string message = ScrubReport(text);
-  google::rpc::ErrorInfo info;
+  rpc::ErrorInfo info;
   info.set_reason(ReasonName(Reason::kInvalidArgument));
   info.set_domain(kDomain);
-  google::rpc::Status rpc;
-  rpc.set_code(static_cast<int>(absl::StatusCode::kInvalidArgument));
-  rpc.set_message(message);
-  rpc.add_details()->PackFrom(info);
-  return MakeStatus(rpc.code(), message, rpc.SerializeAsString());
+  rpc::Status answer;
+  answer.set_code(static_cast<int>(absl::StatusCode::kInvalidArgument));
+  answer.set_message(message);
+  AddDetail(info, &answer);
+  return MakeStatus(answer.code(), message, answer.SerializeAsString());
 }
 
 absl::Status AsReportError(absl::Status status) {

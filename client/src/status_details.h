@@ -5,11 +5,15 @@
 #include <string>
 
 #include "absl/status/status.h"
+#include "client/wire/status.pb.h"
 
 namespace tracker::internal {
 
 // `details` is a serialized google.rpc.Status (the grpc-status-details-bin trailer), or empty.
 absl::Status MakeStatus(int code, const std::string& message, const std::string& details);
+
+// Packs a message of client/wire under its name on the wire, as the server would.
+void AddDetail(const google::protobuf::MessageLite& detail, rpc::Status* out);
 
 // INVALID_ARGUMENT as the server would say it, for what is refused before it is sent.
 absl::Status InvalidArgument(const std::string& message);

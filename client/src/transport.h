@@ -11,7 +11,7 @@
 #include "absl/status/statusor.h"
 #include "absl/time/time.h"
 #include "client/src/clock.h"
-#include "tracker/v1/tracker.pb.h"
+#include "client/wire/tracker.pb.h"
 
 namespace tracker::internal {
 

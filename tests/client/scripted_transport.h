@@ -18,11 +18,14 @@
 #include "client/src/core.h"
 #include "client/src/status_details.h"
 #include "client/src/transport.h"
-#include "google/rpc/error_details.pb.h"
-#include "google/rpc/status.pb.h"
+#include "client/wire/error_details.pb.h"
+#include "client/wire/status.pb.h"
 #include "tracker/client.h"
 
 namespace tracker::testing {
+
+namespace rpc = internal::rpc;
+namespace v1 = internal::v1;
 
 class FakeClock : public internal::Clock {
  public:
@@ -50,20 +53,20 @@ class FakeClock : public internal::Clock {
 inline absl::Status Refusal(absl::StatusCode code, const std::string& reason,
                             const std::optional<v1::Task>& task = std::nullopt,
                             std::optional<absl::Duration> retry_after = std::nullopt) {
-  google::rpc::Status rpc;
-  rpc.set_code(static_cast<int>(code));
-  rpc.set_message(reason + " for this test");
-  google::rpc::ErrorInfo info;
+  rpc::Status answer;
+  answer.set_code(static_cast<int>(code));
+  answer.set_message(reason + " for this test");
+  rpc::ErrorInfo info;
   info.set_reason(reason);
   info.set_domain("tracker");
-  rpc.add_details()->PackFrom(info);
-  if (task) rpc.add_details()->PackFrom(*task);
+  internal::AddDetail(info, &answer);
+  if (task) internal::AddDetail(*task, &answer);
   if (retry_after) {
-    google::rpc::RetryInfo retry;
+    rpc::RetryInfo retry;
     internal::ToProto(*retry_after, retry.mutable_retry_delay());
-    rpc.add_details()->PackFrom(retry);
+    internal::AddDetail(retry, &answer);
   }
-  return internal::MakeStatus(rpc.code(), rpc.message(), rpc.SerializeAsString());
+  return internal::MakeStatus(answer.code(), answer.message(), answer.SerializeAsString());
 }
 
 inline absl::Status LockLost() { return Refusal(absl::StatusCode::kAborted, "LOCK_LOST"); }

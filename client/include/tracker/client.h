@@ -38,12 +38,12 @@
 
 namespace tracker {
 
+namespace internal {
+class ClientCore;
+
 namespace v1 {
 class Task;
 }  // namespace v1
-
-namespace internal {
-class ClientCore;
 
 // What a function given to Run or Worker left behind.
 struct WorkResult {
@@ -260,7 +260,7 @@ class Client {
 
  private:
   friend class Worker;
-  absl::StatusOr<TaskGuard> MakeGuard(const v1::Task& task, const std::string& lock,
+  absl::StatusOr<TaskGuard> MakeGuard(const internal::v1::Task& task, const std::string& lock,
                                       absl::Time sent, std::optional<absl::Duration> time_limit);
   absl::Status RunWork(const std::string& name_space, const std::string& id,
                        const StartOptions& options,
