@@ -1,0 +1,79 @@
+// consumer SERVER NAMESPACE: goes once through what a program does with tracker::client.
+#include <cstdlib>
+#include <iostream>
+#include <optional>
+#include <stdexcept>
+#include <string>
+#include <utility>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "tracker/client.h"
+
+#ifdef WITH_OWN_PROTOS
+#include "own_protos.h"
+#endif
+
+namespace {
+
+void Expect(bool holds, const std::string& what) {
+  if (holds) return;
+  std::cerr << "not so: " << what << "\n";
+  std::exit(1);
+}
+
+void StartAndSucceed(tracker::Client& client, const std::string& name_space) {
+  absl::StatusOr<tracker::TaskGuard> task =
+      client.Start(name_space, "good", {.lease = absl::Seconds(30), .create_if_missing = true});
+  Expect(task.ok(), "a task is started: " + task.status().ToString());
+  Expect(task->held() && task->fence() == 1, "its lock is held, with the first fence");
+
+  const absl::Status locked = client.Start(name_space, "good").status();
+  Expect(tracker::ReasonOf(locked) == tracker::Reason::kTaskLocked, "a second start is refused");
+  Expect(tracker::TaskOf(locked)->worker == "consumer", "the refusal tells who holds the task");
+  Expect(tracker::RetryAfterOf(locked) > absl::ZeroDuration(), "and until when");
+#ifdef WITH_OWN_PROTOS
+  const auto payload = locked.GetPayload("type.googleapis.com/google.rpc.Status");
+  Expect(payload && WorkerOf(std::string(*payload)) == "consumer",
+         "the program's own messages read the same");
+#endif
+
+  const absl::Status done = std::move(*task).Succeed(R"({"pages":3})");
+  Expect(done.ok(), "the task succeeds: " + done.ToString());
+  Expect(tracker::ReasonOf(client.Start(name_space, "good").status()) ==
+             tracker::Reason::kTaskSucceeded,
+         "a succeeded task is not started again");
+}
+
+void RunThatThrows(tracker::Client& client, const std::string& name_space) {
+  bool caught = false;
+  try {
+    client
+        .Run(name_space, "bad",
+             [](tracker::TaskGuard&) { throw std::runtime_error("page 7 cannot be read"); },
+             {.create_if_missing = true})
+        .IgnoreError();
+  } catch (const std::runtime_error& error) {
+    caught = error.what() == std::string("page 7 cannot be read");
+  }
+  Expect(caught, "an exception comes out of Run as it was");
+  const absl::StatusOr<tracker::Task> task = client.Get(name_space, "bad");
+  Expect(task.ok() && task->status == tracker::TaskStatus::kFailed, "it failed the task");
+  Expect(task->errors.size() == 1 &&
+             task->errors[0].message.find("page 7 cannot be read") != std::string::npos,
+         "with its text");
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  if (argc != 3) return 2;
+  const auto client = tracker::Client::Connect(argv[1], {.worker = "consumer"});
+  const std::string name_space = argv[2];
+  Expect(
+      tracker::ReasonOf(client->Get(name_space, "none").status()) == tracker::Reason::kTaskNotFound,
+      "a task that is not there is told");
+  StartAndSucceed(*client, name_space);
+  RunThatThrows(*client, name_space);
+  std::cout << "good and bad went as they should\n";
+}
