@@ -85,10 +85,10 @@ use_pkg_config_of() { # PREFIX
   export PKG_CONFIG_PATH
 }
 
-# Only the public names can be seen, and what links the library links neither gRPC nor protobuf for it.
+# Only the public names can be seen, and the wrappers of the runtime's throwing functions; and what links the library links neither gRPC nor protobuf for it.
 check_shared() { # LIBRARY CONSUMER
   if nm -DC --defined-only "$1" |
-    grep -vE ' ((typeinfo|typeinfo name|vtable|VTT) for )?tracker::[A-Z]| A TRACKER_[0-9.]+$'; then
+    grep -vE ' ((typeinfo|typeinfo name|vtable|VTT) for )?tracker::[A-Z]| W (__cxa_throw|__cxa_rethrow|std::rethrow_exception.*)$'; then
     echo "these symbols should be hidden"
     return 1
   fi

@@ -1,14 +1,18 @@
 // consumer SERVER NAMESPACE: goes once through what a program does with tracker::client.
 #include <cstdlib>
 #include <iostream>
+#include <memory>
 #include <optional>
 #include <stdexcept>
 #include <string>
 #include <utility>
+#include <vector>
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "tracker/client.h"
+#include "tracker/termination.h"
+#include "tracker/worker.h"
 
 #ifdef WITH_OWN_PROTOS
 #include "own_protos.h"
@@ -64,6 +68,33 @@ void RunThatThrows(tracker::Client& client, const std::string& name_space) {
          "with its text");
 }
 
+// The library sees exceptions of the program, and knows its own types in them.
+void LeaveByException(tracker::Client& client, const std::string& name_space) {
+  try {
+    auto task = client.Start(name_space, "left", {.create_if_missing = true});
+    Expect(task.ok(), "a task is started: " + task.status().ToString());
+    throw tracker::NonRetryableError("no such customer");
+  } catch (const std::exception&) {
+  }
+  const absl::StatusOr<tracker::Task> task = client.Get(name_space, "left");
+  Expect(task.ok() && task->status == tracker::TaskStatus::kExhausted, "it is not tried again");
+  Expect(task->errors[0].message == "tracker::NonRetryableError: no such customer",
+         "with type and text: " + task->errors[0].message);
+}
+
+void WorkThroughSome(const std::shared_ptr<tracker::Client>& client,
+                     const std::string& name_space) {
+  tracker::Worker worker(client,
+                         {.name_space = name_space,
+                          .concurrency = 2,
+                          .ids = [] { return std::vector<std::string>{"w1", "w2", "w3"}; },
+                          .once = true,
+                          .create_if_missing = true},
+                         [](tracker::TaskGuard& task) { return task.SetData("{}"); });
+  tracker::OnTermination stop([&] { worker.RequestStop(); });
+  Expect(worker.Run().ok() && worker.stats().succeeded == 3, "a worker does its tasks");
+}
+
 }  // namespace
 
 int main(int argc, char** argv) {
@@ -75,5 +106,7 @@ int main(int argc, char** argv) {
       "a task that is not there is told");
   StartAndSucceed(*client, name_space);
   RunThatThrows(*client, name_space);
+  LeaveByException(*client, name_space);
+  WorkThroughSome(client, name_space);
   std::cout << "good and bad went as they should\n";
 }
