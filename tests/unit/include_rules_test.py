@@ -23,6 +23,9 @@ OWN = {
                r"src/metrics/", r"proto/"],
     "client": [r"proto/"],
     "client/include": [],
+    # The server within a test.
+    "client/testing": [r"client/", r"server/", r"src/"],
+    "client/testing/include": [],
     "tests": [r""],
 }
 
@@ -99,6 +102,10 @@ def self_test():
         "client/include/tracker/a.h": '#include "tracker/v1/tracker.grpc.pb.h"',
         "client/include/tracker/b.h": "#include <grpcpp/channel.h>",
         "client/include/tracker/c.h": '#include "client/src/channel.h"',
+        "client/testing/a.cc": '#include "tests/support/child_process.h"',
+        "client/testing/include/tracker/testing/a.h": '#include "client/testing/network.h"',
+        "client/testing/include/tracker/testing/b.h": '#include "server/grpc_server.h"',
+        "client/src/b.cc": '#include "server/grpc_server.h"',
         "src/helpers/a.cc": "",
     }
     good = {
@@ -107,6 +114,8 @@ def self_test():
         "server/a.cc": '#include "src/service/tracker.h"\n#include "tracker/v1/tracker.pb.h"',
         "client/src/a.cc": '#include "client/include/tracker/client.h"\n#include <grpcpp/grpcpp.h>',
         "client/cli/a.cc": '#include "tracker/client.h"\n#include "client/src/channel.h"',
+        "client/testing/a.cc": '#include "server/grpc_server.h"\n#include "src/store/store.h"',
+        "client/testing/include/tracker/testing/a.h": '#include "tracker/client.h"',
         "tests/unit/a.cc": '#include <pqxx/pqxx>\n#include "src/service/lane.h"',
     }
     found = [f"not found: {path}: {text}" for path, text in bad.items()
