@@ -8,17 +8,20 @@
 
 namespace tracker::internal {
 
-// One write that did not go alone. Guarded by mutex_.
+// One write that did not go alone. Its caller waits on a mutex of its own, so that a hundred
+// callers who are answered at once do not queue for one mutex.
 struct Coalescer::Call {
+  // Guarded by Coalescer::mutex_; constant once it is sent.
   v1::Operation operation;
   size_t bytes = 0;
   MonotonicTime deadline;
-  bool cancelled = false;
-  // Once sent; its caller may give it up.
+  // Guarded by Coalescer::mutex_: once sent.
   std::shared_ptr<Flight> flight;
-  // Once answered.
-  std::optional<absl::StatusOr<v1::Task>> result;
+
+  std::mutex mutex;  // never taken together with Coalescer::mutex_
   std::condition_variable changed;
+  bool cancelled = false;                          // guarded by mutex
+  std::optional<absl::StatusOr<v1::Task>> result;  // once answered; guarded by mutex
 };
 
 // One Batch on its way.
@@ -63,49 +66,53 @@ absl::StatusOr<v1::Task> Coalescer::Join(const v1::Operation& operation, const C
   auto call = std::make_shared<Call>();
   call->operation = operation;
   call->bytes = BatchBytes(operation);
-  call->deadline = clock_->Now() + options.timeout;
-  const MonotonicTime patience = clock_->Now() + kPatience;
+  const MonotonicTime now = clock_->Now();
+  call->deadline = now + options.timeout;
   queue_.push_back(call);
   lock.unlock();
-  // Without the mutex: a token that has stopped calls back at once.
   const std::stop_callback on_cancel(options.cancelled, [&] {
-    Lock cancelling(mutex_);
+    std::lock_guard cancelling(call->mutex);
     call->cancelled = true;
     call->changed.notify_one();
   });
-  return Await(*call, patience);
+  const MonotonicTime patience = now + kPatience;
+  if (patience < call->deadline && !WaitFor(*call, patience)) SendIfQueued(*call);
+  if (WaitFor(*call, call->deadline)) {
+    std::lock_guard answered(call->mutex);
+    if (call->result) return *std::move(call->result);
+  }
+  return Abandon(*call);
 }
 
-absl::StatusOr<v1::Task> Coalescer::Await(Call& call, MonotonicTime patience) {
+bool Coalescer::WaitFor(Call& call, MonotonicTime until) const {
+  Lock lock(call.mutex);
+  while (!call.result && !call.cancelled) {
+    if (clock_->Now() >= until) return false;
+    clock_->Wait(call.changed, lock, until);
+  }
+  return true;
+}
+
+void Coalescer::SendIfQueued(const Call& call) {
   Lock lock(mutex_);
-  while (!call.result) {
-    const MonotonicTime now = clock_->Now();
-    if (call.cancelled) return Abandon(call, lock, absl::CancelledError("the call was cancelled"));
-    if (now >= call.deadline) {
-      return Abandon(call, lock,
-                     absl::DeadlineExceededError("the server did not answer within the deadline"));
-    }
-    const bool queued = call.flight == nullptr;
-    if (queued && now >= patience) {
-      SendQueued(lock, true);
-      continue;
-    }
-    clock_->Wait(call.changed, lock, queued ? std::min(patience, call.deadline) : call.deadline);
-  }
-  return *std::move(call.result);
+  if (call.flight == nullptr) SendQueued(lock, true);
 }
 
-absl::Status Coalescer::Abandon(Call& call, Lock& lock, absl::Status why) {
-  if (call.flight == nullptr) {
-    std::erase_if(queue_, [&](const auto& other) { return other.get() == &call; });
-    return why;
+absl::Status Coalescer::Abandon(Call& call) {
+  std::shared_ptr<Flight> unwanted;
+  {
+    Lock lock(mutex_);
+    if (call.flight == nullptr) {
+      std::erase_if(queue_, [&](const auto& other) { return other.get() == &call; });
+    } else if (--call.flight->waiting == 0) {
+      unwanted = call.flight;
+    }
   }
-  const auto flight = call.flight;
-  const bool unwanted = --flight->waiting == 0;
-  lock.unlock();
   // Without the mutex: who is told may answer at once.
-  if (unwanted) flight->cancel.request_stop();
-  return why;
+  if (unwanted) unwanted->cancel.request_stop();
+  std::lock_guard lock(call.mutex);
+  if (call.cancelled) return absl::CancelledError("the call was cancelled");
+  return absl::DeadlineExceededError("the server did not answer within the deadline");
 }
 
 void Coalescer::SendQueued(Lock& lock, bool even_so) {
@@ -153,14 +160,19 @@ void Coalescer::Answered(const std::shared_ptr<Flight>& flight,
     whole += !results.back().ok() || !results.back()->truncated();
   }
   Lock lock(mutex_);
-  for (size_t i = 0; i < results.size(); ++i) flight->calls[i]->result = std::move(results[i]);
   // Data that the answer has no room for has to be fetched one by one: rather ask for less at once.
   batch_limit_ = whole < results.size() ? std::max<size_t>(whole, 1)
                                         : std::min(batch_limit_ * 2, kBatchOperations);
   --on_their_way_;
   SendQueued(lock, false);
   lock.unlock();
-  for (const auto& call : flight->calls) call->changed.notify_one();
+  // After the next request is on its way: those that wake now have company on the next one.
+  for (size_t i = 0; i < results.size(); ++i) {
+    Call& call = *flight->calls[i];
+    std::lock_guard answering(call.mutex);
+    call.result = std::move(results[i]);
+    call.changed.notify_one();
+  }
 }
 
 size_t Coalescer::queued() const {

@@ -60,9 +60,11 @@ class Coalescer final : public Transport, public std::enable_shared_from_this<Co
   absl::StatusOr<v1::Task> SendAlone(const v1::Operation& operation, const CallOptions& options);
   absl::StatusOr<v1::Task> Join(const v1::Operation& operation, const CallOptions& options,
                                 Lock lock);
-  absl::StatusOr<v1::Task> Await(Call& call, MonotonicTime patience);
+  // Until the call is answered or cancelled; false: not by then.
+  bool WaitFor(Call& call, MonotonicTime until) const;
+  void SendIfQueued(const Call& call);
   // Its caller waits no longer, and is told why.
-  absl::Status Abandon(Call& call, Lock& lock, absl::Status why);
+  absl::Status Abandon(Call& call);
   // Sends what has queued as long as there is room on the way; `even_so`: one Batch at least.
   void SendQueued(Lock& lock, bool even_so);
   std::shared_ptr<Flight> TakeFlight();

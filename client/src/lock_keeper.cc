@@ -22,6 +22,12 @@ MonotonicTime TripTime(const HeldLock& held) {
   return held.valid_until - std::min(Lease(held) / 10, absl::Seconds(5));
 }
 
+// When something is to be done about it.
+MonotonicTime NextEvent(const HeldLock& held) {
+  const MonotonicTime end = std::min(TripTime(held), held.work_until);
+  return held.in_flight ? end : std::min(end, held.next_heartbeat);
+}
+
 // Refusals after which the lock can never be renewed.
 bool IsLost(const absl::Status& status) {
   const Reason reason = ReasonOf(status);
@@ -59,23 +65,20 @@ std::shared_ptr<HeldLock> LockKeeper::Hold(std::string name_space, std::string i
   held->work_until = sent + time_limit;
   std::lock_guard lock(mutex_);
   Renew(*held, sent, remaining);
-  held_.push_back(held);
+  Add(held);
   if (own_thread_ && !stop_ && !thread_.joinable())
     thread_ = std::thread([self = shared_from_this()] { self->Loop(); });
-  LookNow();
   return held;
 }
 
 void LockKeeper::Drop(const std::shared_ptr<HeldLock>& held) {
   std::lock_guard lock(mutex_);
-  std::erase(held_, held);
+  Remove(*held);
 }
 
 void LockKeeper::Resume(const std::shared_ptr<HeldLock>& held) {
   std::lock_guard lock(mutex_);
-  const bool there = std::find(held_.begin(), held_.end(), held) != held_.end();
-  if (!there && held->why.ok()) held_.push_back(held);
-  LookNow();
+  if (!Has(*held) && held->why.ok()) Add(held);
 }
 
 void LockKeeper::Renewed(HeldLock& held, MonotonicTime sent, absl::Duration remaining) {
@@ -87,7 +90,7 @@ void LockKeeper::Lost(HeldLock& held, absl::Status why) {
   {
     std::lock_guard lock(mutex_);
     if (held.why.ok()) held.why = std::move(why);
-    std::erase_if(held_, [&](const auto& other) { return other.get() == &held; });
+    Remove(held);
   }
   held.lost.request_stop();
 }
@@ -127,15 +130,14 @@ MonotonicTime LockKeeper::RunOnce() {
   MonotonicTime next = absl::InfiniteFuture();
   for (const auto& held : held_) {
     if (!held->why.ok()) return now;
-    next = std::min({next, TripTime(*held), held->work_until});
-    if (!held->in_flight) next = std::min(next, held->next_heartbeat);
+    next = std::min(next, NextEvent(*held));
   }
   return next;
 }
 
 LockKeeper::Locks LockKeeper::TakeLost(MonotonicTime now) {
   Locks lost;
-  std::erase_if(held_, [&](const auto& held) {
+  for (const auto& held : held_) {
     if (held->why.ok() && now >= held->work_until) {
       held->why = absl::DeadlineExceededError(
           "the attempt has reached its time limit; its lease is not renewed any more");
@@ -143,10 +145,9 @@ LockKeeper::Locks LockKeeper::TakeLost(MonotonicTime now) {
       held->why =
           absl::DeadlineExceededError("the lease comes to its end, and no heartbeat was answered");
     }
-    if (held->why.ok()) return false;
-    lost.push_back(held);
-    return true;
-  });
+    if (!held->why.ok()) lost.push_back(held);
+  }
+  for (const auto& held : lost) Remove(*held);
   return lost;
 }
 
@@ -220,6 +221,25 @@ void LockKeeper::Unanswered(HeldLock& held) {
   held.next_heartbeat = clock_->Now() + pause * Uniform(0.5, 1.0);
 }
 
+void LockKeeper::Add(const std::shared_ptr<HeldLock>& held) {
+  held->place = held_.size();
+  held_.push_back(held);
+  // Not for each of the thousands that a busy process starts: only where it comes before all
+  // others.
+  if (NextEvent(*held) < next_look_) LookNow();
+}
+
+void LockKeeper::Remove(const HeldLock& held) {
+  if (!Has(held)) return;
+  held_.back()->place = held.place;
+  std::swap(held_[held.place], held_.back());
+  held_.pop_back();
+}
+
+bool LockKeeper::Has(const HeldLock& held) const {
+  return held.place < held_.size() && held_[held.place].get() == &held;
+}
+
 void LockKeeper::LookNow() {
   look_ = true;
   changed_.notify_all();
@@ -232,7 +252,10 @@ void LockKeeper::Loop() {
     lock.unlock();
     const MonotonicTime next = RunOnce();
     lock.lock();
+    next_look_ = next;
     while (!stop_ && !look_ && clock_->Now() < next) clock_->Wait(changed_, lock, next);
+    // While it runs, whatever is added is to be looked at.
+    next_look_ = absl::InfiniteFuture();
   }
 }
 

@@ -42,6 +42,7 @@ struct HeldLock {
   MonotonicTime valid_until;
   MonotonicTime next_heartbeat;
   bool in_flight = false;  // a heartbeat is on its way
+  size_t place = 0;        // in LockKeeper::held_, while it is there
   absl::Status why;        // not OK: it is lost, or to be counted as lost
 };
 
@@ -91,6 +92,9 @@ class LockKeeper : public std::enable_shared_from_this<LockKeeper> {
   void Answered(const Locks& asked, MonotonicTime sent, absl::StatusOr<v1::BatchResponse> answer);
   void Renew(HeldLock& held, MonotonicTime sent, absl::Duration remaining);
   void Unanswered(HeldLock& held);
+  void Add(const std::shared_ptr<HeldLock>& held);
+  void Remove(const HeldLock& held);
+  bool Has(const HeldLock& held) const;
   void LookNow();
 
   const std::shared_ptr<Transport> transport_;
@@ -100,10 +104,11 @@ class LockKeeper : public std::enable_shared_from_this<LockKeeper> {
 
   mutable std::mutex mutex_;
   std::condition_variable changed_;
-  Locks held_;          // guarded by mutex_
-  bool look_ = false;   // the loop has something to look at; guarded by mutex_
-  bool stop_ = false;   // guarded by mutex_
-  std::thread thread_;  // started under mutex_, ended by Stop
+  Locks held_;         // guarded by mutex_
+  bool look_ = false;  // the loop has something to look at; guarded by mutex_
+  MonotonicTime next_look_ = absl::InfiniteFuture();  // guarded by mutex_
+  bool stop_ = false;                                 // guarded by mutex_
+  std::thread thread_;                                // started under mutex_, ended by Stop
 };
 
 }  // namespace tracker::internal
