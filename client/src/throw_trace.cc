@@ -61,7 +61,10 @@ void ThrowTrace::Watch(absl::FunctionRef<void()> work) {
   }
 }
 
-void ThrowTrace::Remember() { count_ = backtrace(frames_.data(), kFrames); }
+void ThrowTrace::Remember() {
+  // The runtime asks again while it unwinds, when what is inside is gone.
+  if (count_ == 0) count_ = backtrace(frames_.data(), kFrames);
+}
 
 }  // namespace tracker::internal
 
