@@ -73,11 +73,11 @@ by_cmake() { # PREFIX BUILD_FOLDER
   "$cmake" --build "$2"
 }
 
-by_pkg_config() { # OUTPUT PKG_CONFIG_FLAGS...
-  local output=$1
-  shift
+by_pkg_config() { # SOURCE OUTPUT PKG_CONFIG_ARGUMENTS...
+  local source=$1 output=$2
+  shift 2
   # shellcheck disable=SC2046  # flags are words
-  "$cxx" -std=c++20 "$here/consumer/main.cc" -o "$output" $(pkg-config --cflags --libs "$@" tracker_client)
+  "$cxx" -std=c++20 "$here/consumer/$source" -o "$output" $(pkg-config --cflags --libs "$@")
 }
 
 use_pkg_config_of() { # PREFIX
@@ -120,12 +120,17 @@ use_pkg_config_of "$static"
 step "check the installed headers" check_headers "$static"
 step "static: build with find_package, beside other protobuf code" by_cmake "$static" "$work/static_consumer"
 step "static: run" run static-cmake "$work/static_consumer/consumer"
-step "static: build with pkg-config" by_pkg_config "$work/consumer"
+step "static: run the consumer's test" "$work/static_consumer/consumer_test"
+step "static: build with pkg-config" by_pkg_config main.cc "$work/consumer" tracker_client
 step "static: run" run static-pkg-config "$work/consumer"
-step "static: build with pkg-config --static" by_pkg_config "$work/consumer" --static
+step "static: build with pkg-config --static" by_pkg_config main.cc "$work/consumer" --static tracker_client
 step "static: run" run static-pkg-config-static "$work/consumer"
+step "static: build the consumer's test with pkg-config" by_pkg_config consumer_test.cc "$work/consumer_test" tracker_testing
+step "static: run the consumer's test" "$work/consumer_test"
 
 build_shared() {
+  # What ccache has from the last run, which was in another folder, is as good.
+  export CCACHE_BASEDIR=$work
   "$cmake" -S "$top" -B "$work/build" -G Ninja -DCMAKE_CXX_COMPILER="$cxx" \
     -DBUILD_SHARED_LIBS=ON -DTRACKER_BUILD_TESTS=OFF
   "$cmake" --build "$work/build" --target tracker_client
@@ -135,7 +140,7 @@ step "shared: install" install_to "$shared" "$work/build" client client_developm
 use_pkg_config_of "$shared"
 step "shared: build with find_package, beside other protobuf code" by_cmake "$shared" "$work/shared_consumer"
 step "shared: run" run shared-cmake "$work/shared_consumer/consumer"
-step "shared: build with pkg-config" by_pkg_config "$work/consumer"
+step "shared: build with pkg-config" by_pkg_config main.cc "$work/consumer" tracker_client
 library=$(find "$shared" -name 'libtracker_client.so')
 LD_LIBRARY_PATH=$(dirname "$library") step "shared: run" run shared-pkg-config "$work/consumer"
 step "shared: check what can be seen of it" check_shared "$library" "$work/consumer"

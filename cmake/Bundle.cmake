@@ -1,0 +1,27 @@
+# bundle_libraries(TARGET LIBRARY...) makes TARGET, a static library, one that is complete by itself: the objects of the
+# LIBRARYs, and of those of this project that they need, become its own; they are not compiled again. What these need from
+# outside the project becomes a private library of TARGET.
+function(bundle_libraries target)
+  set(queue ${ARGN})
+  set(seen)
+  while(queue)
+    list(POP_FRONT queue library)
+    string(REGEX REPLACE "^\\$<LINK_ONLY:(.*)>$" "\\1" library ${library})
+    if(library IN_LIST seen)
+      continue()
+    endif()
+    list(APPEND seen ${library})
+    if(library MATCHES "^(nlohmann_json|CLI11)::")
+      # Headers only: the objects have all of it.
+    elseif(library MATCHES "::")
+      target_link_libraries(${target} PRIVATE ${library})
+    else()
+      target_sources(${target} PRIVATE $<TARGET_OBJECTS:${library}>)
+      target_include_directories(${target} SYSTEM PRIVATE $<TARGET_PROPERTY:${library},INTERFACE_SYSTEM_INCLUDE_DIRECTORIES>)
+      get_target_property(more ${library} INTERFACE_LINK_LIBRARIES)
+      if(more)
+        list(APPEND queue ${more})
+      endif()
+    endif()
+  endwhile()
+endfunction()
