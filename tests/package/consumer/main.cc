@@ -87,7 +87,10 @@ void WorkThroughSome(const std::shared_ptr<tracker::Client>& client,
   tracker::Worker worker(client,
                          {.name_space = name_space,
                           .concurrency = 2,
-                          .ids = [] { return std::vector<std::string>{"w1", "w2", "w3"}; },
+                          .ids =
+                              [] {
+                                return std::vector<std::string>{"w1", "w2", "w3"};
+                              },
                           .once = true,
                           .create_if_missing = true},
                          [](tracker::TaskGuard& task) { return task.SetData("{}"); });
