@@ -105,6 +105,7 @@ absl::StatusOr<v1::BatchResponse> ClientCore::Batch(const v1::BatchRequest& requ
 void ClientCore::ReleaseAll(const std::vector<std::shared_ptr<HeldLock>>& held,
                             const absl::Status& why, absl::Duration limit) {
   std::vector<v1::Operation> operations;
+  operations.reserve(held.size());
   for (const auto& one : held) {
     keeper_->Lost(*one, why);
     v1::ReleaseRequest* release = operations.emplace_back().mutable_release();

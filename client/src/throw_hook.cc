@@ -119,14 +119,14 @@ std::optional<Failure> FailureOnItsWay() {
 // The wrappers: __cxa_throw and __cxa_rethrow of the Itanium C++ ABI (2.4.3, 2.5.4), and what
 // future::get and the like use. Weak, so that a program which links the runtime statically keeps
 // the runtime's own; __cxa_init_primary_exception, which lives beside them, brings them in then.
-extern "C" void* __cxa_init_primary_exception(void*, std::type_info*, void (*)(void*)) noexcept;
-__attribute__((used)) static auto* const keep_the_runtimes_own = &__cxa_init_primary_exception;
-
 // By assembler names, since the compiler has declarations of its own.
 #define TRACKER_RETHROW_EXCEPTION "_ZSt17rethrow_exceptionNSt15__exception_ptr13exception_ptrE"
 #define TRACKER_WRAPPER __attribute__((weak, visibility("default"), noreturn))
 
 namespace tracker::internal {
+
+void RuntimesOwn() asm("__cxa_init_primary_exception");
+__attribute__((used)) static void (*const keep_the_runtimes_own)() = &RuntimesOwn;
 
 TRACKER_WRAPPER void Throw(void* object, std::type_info* type,
                            void (*destroy)(void*)) asm("__cxa_throw");

@@ -44,6 +44,7 @@ absl::Status WorkAndReport(TaskGuard& guard, absl::FunctionRef<WorkResult(TaskGu
     return result.status;
   }
   absl::Status reported = std::move(guard).Succeed(std::move(result.data));
+  // NOLINTNEXTLINE(bugprone-use-after-move): a report that cannot be made leaves it open
   if (guard.open()) {
     std::move(guard)
         .Fail(absl::StrCat("the result could not be saved: ", reported.message()))

@@ -343,7 +343,6 @@ TEST_F(CoalescerTest, RequestsOnTheirWayOutliveIt) {
 // Answers each Batch on a thread of its own, in any order.
 class BusyTransport : public HeldTransport {
  public:
-  BusyTransport() { Open(); }
   void Batch(const v1::BatchRequest& request, const CallOptions&, BatchCallback done) override {
     ++batches;
     largest = std::max(largest.load(), request.operations_size());
@@ -360,7 +359,8 @@ class BusyTransport : public HeldTransport {
 
 TEST(Coalescer, ManyThreadsEachGetTheirOwnAnswer) {
   auto transport = std::make_shared<BusyTransport>();
-  auto coalescer = std::make_shared<Coalescer>(transport, internal::Clock::Real());
+  FakeClock clock;
+  auto coalescer = std::make_shared<Coalescer>(transport, &clock);
   std::atomic<int> right = 0;
   {
     std::vector<std::jthread> threads;
@@ -373,6 +373,9 @@ TEST(Coalescer, ManyThreadsEachGetTheirOwnAnswer) {
         }
       });
     }
+    // So that some do travel together, however the threads are scheduled.
+    while (coalescer->queued() < 32 - Coalescer::kRequestsOnTheirWay) std::this_thread::yield();
+    transport->Open();
   }
   EXPECT_EQ(right, 3200);
   EXPECT_GT(transport->batches, 0);

@@ -39,6 +39,7 @@ absl::Status WorkInChild(const std::string& address, const std::vector<std::stri
 int main(int argc, char** argv) {
   const std::string address = argc > 1 ? argv[1] : "127.0.0.1:7070";
   std::vector<std::string> ids;
+  ids.reserve(kTasks);
   for (int i = 0; i < kTasks; ++i) ids.push_back(absl::StrCat("page-", i));
   for (int i = 0; i < kProcesses; ++i) {
     if (fork() == 0) _exit(WorkInChild(address, ids).ok() ? 0 : 1);
