@@ -349,6 +349,12 @@ class BusyTransport : public HeldTransport {
     std::lock_guard lock(mutex_);
     threads_.emplace_back([request, done = std::move(done)] { done(Answer(request)); });
   }
+  // Before the last reference goes: that may be on one of the threads.
+  void Join() {
+    std::vector<std::jthread> threads;
+    std::lock_guard lock(mutex_);
+    threads.swap(threads_);
+  }
   std::atomic<int> batches = 0;
   std::atomic<int> largest = 0;
 
@@ -377,6 +383,7 @@ TEST(Coalescer, ManyThreadsEachGetTheirOwnAnswer) {
     while (coalescer->queued() < 32 - Coalescer::kRequestsOnTheirWay) std::this_thread::yield();
     transport->Open();
   }
+  transport->Join();
   EXPECT_EQ(right, 3200);
   EXPECT_GT(transport->batches, 0);
   EXPECT_GT(transport->largest, 1);
