@@ -97,7 +97,7 @@ void GiveBack(ClientCore& core, const v1::StartRequest& start) {
   v1::ReleaseRequest* release = request.add_operations()->mutable_release();
   Name(start.namespace_(), start.id(), release);
   release->set_lock(start.lock());
-  core.Send(request);
+  core.Send(std::move(request));
 }
 
 }  // namespace

@@ -27,7 +27,6 @@ struct Coalescer::Call {
 // One Batch on its way.
 struct Coalescer::Flight {
   std::vector<std::shared_ptr<Call>> calls;  // constant
-  v1::BatchRequest request;                  // constant
   MonotonicTime deadline;                    // constant: of the call that waits longest
   size_t waiting = 0;                        // callers; guarded by mutex_
   std::stop_source cancel;                   // when nobody waits any more
@@ -123,10 +122,10 @@ void Coalescer::SendQueued(Lock& lock, bool even_so) {
     const absl::Duration timeout = flight->deadline - clock_->Now();
     lock.unlock();
     // It owns the operations now; their callers read only flight and result.
-    for (const auto& call : flight->calls)
-      *flight->request.add_operations() = std::move(call->operation);
+    v1::BatchRequest request;
+    for (const auto& call : flight->calls) *request.add_operations() = std::move(call->operation);
     transport_->Batch(
-        flight->request, {timeout, flight->cancel.get_token()},
+        std::move(request), {timeout, flight->cancel.get_token()},
         [self = shared_from_this(), flight](absl::StatusOr<v1::BatchResponse> answer) {
           self->Answered(flight, std::move(answer));
         });
@@ -136,11 +135,9 @@ void Coalescer::SendQueued(Lock& lock, bool even_so) {
 
 std::shared_ptr<Coalescer::Flight> Coalescer::TakeFlight() {
   auto flight = std::make_shared<Flight>();
-  size_t bytes = 0;
-  while (!queue_.empty() && flight->calls.size() < batch_limit_) {
+  BatchRoom room(batch_limit_);
+  while (!queue_.empty() && room.Take(queue_.front()->bytes)) {
     const auto& call = queue_.front();
-    if (!flight->calls.empty() && bytes + call->bytes > kBatchBytes) break;
-    bytes += call->bytes;
     call->flight = flight;
     flight->deadline = std::max(flight->deadline, call->deadline);
     flight->calls.push_back(call);
@@ -180,9 +177,8 @@ size_t Coalescer::queued() const {
   return queue_.size();
 }
 
-void Coalescer::Batch(const v1::BatchRequest& request, const CallOptions& options,
-                      BatchCallback done) {
-  transport_->Batch(request, options, std::move(done));
+void Coalescer::Batch(v1::BatchRequest request, const CallOptions& options, BatchCallback done) {
+  transport_->Batch(std::move(request), options, std::move(done));
 }
 
 absl::StatusOr<v1::Task> Coalescer::Get(const v1::GetRequest& request, const CallOptions& options) {

@@ -32,8 +32,7 @@ class Coalescer final : public Transport, public std::enable_shared_from_this<Co
                                  const CallOptions& options) override;
 
   // All else goes straight on.
-  void Batch(const v1::BatchRequest& request, const CallOptions& options,
-             BatchCallback done) override;
+  void Batch(v1::BatchRequest request, const CallOptions& options, BatchCallback done) override;
   absl::StatusOr<v1::Task> Get(const v1::GetRequest& request, const CallOptions& options) override;
   absl::StatusOr<v1::ListResponse> List(const v1::ListRequest& request,
                                         const CallOptions& options) override;

@@ -46,9 +46,9 @@ absl::StatusOr<ClientCore::Written> ClientCore::Write(const v1::Operation& opera
   return written;
 }
 
-void ClientCore::Send(const v1::BatchRequest& request) {
+void ClientCore::Send(v1::BatchRequest request) {
   // The transport stays until the answer.
-  direct_->Batch(request, {kUnattended, {}},
+  direct_->Batch(std::move(request), {kUnattended, {}},
                  [transport = direct_](const absl::StatusOr<v1::BatchResponse>&) {});
 }
 
@@ -91,14 +91,15 @@ absl::Status ClientCore::Report(const v1::Operation& operation, const HeldLock& 
   }
 }
 
-absl::StatusOr<v1::BatchResponse> ClientCore::Batch(const v1::BatchRequest& request,
+absl::StatusOr<v1::BatchResponse> ClientCore::Batch(v1::BatchRequest request,
                                                     absl::Duration timeout) {
   // Shared: it is still being set when the answer is taken.
   auto promise = std::make_shared<std::promise<absl::StatusOr<v1::BatchResponse>>>();
   auto answer = promise->get_future();
-  direct_->Batch(request, {timeout, {}}, [promise](absl::StatusOr<v1::BatchResponse> response) {
-    promise->set_value(std::move(response));
-  });
+  direct_->Batch(std::move(request), {timeout, {}},
+                 [promise](absl::StatusOr<v1::BatchResponse> response) {
+                   promise->set_value(std::move(response));
+                 });
   return answer.get();
 }
 
@@ -108,10 +109,7 @@ void ClientCore::ReleaseAll(const std::vector<std::shared_ptr<HeldLock>>& held,
   operations.reserve(held.size());
   for (const auto& one : held) {
     keeper_->Lost(*one, why);
-    v1::ReleaseRequest* release = operations.emplace_back().mutable_release();
-    release->set_namespace_(one->name_space);
-    release->set_id(one->id);
-    release->set_lock(one->lock);
+    Name(*one, operations.emplace_back().mutable_release());
   }
   WriteAll(std::move(operations), limit);
 }
@@ -131,14 +129,11 @@ std::vector<absl::StatusOr<v1::Task>> ClientCore::WriteAll(std::vector<v1::Opera
     for (size_t at = 0; at < open.size();) {
       const size_t begin = at;
       v1::BatchRequest request;
-      size_t bytes = 0;
-      while (at < open.size() && at - begin < kBatchOperations) {
-        const size_t size = BatchBytes(operations[open[at]]);
-        if (at > begin && bytes + size > kBatchBytes) break;
-        bytes += size;
+      BatchRoom room;
+      while (at < open.size() && room.Take(BatchBytes(operations[open[at]])))
         *request.add_operations() = operations[open[at++]];
-      }
-      auto answer = Batch(request, std::max(until - clock_->Now(), absl::Milliseconds(1)));
+      auto answer =
+          Batch(std::move(request), std::max(until - clock_->Now(), absl::Milliseconds(1)));
       for (size_t i = begin; i < at; ++i) {
         absl::StatusOr<v1::Task>& result = results[open[i]];
         result = TakeResult(answer, i - begin);

@@ -49,7 +49,7 @@ class ClientCore {
                   absl::Duration limit);
 
   // Sends it once, and waits for no answer.
-  void Send(const v1::BatchRequest& request);
+  void Send(v1::BatchRequest request);
 
   struct Claimed {
     v1::ClaimResponse response;
@@ -68,7 +68,7 @@ class ClientCore {
   bool Complete(v1::Task* task);
 
  private:
-  absl::StatusOr<v1::BatchResponse> Batch(const v1::BatchRequest& request, absl::Duration timeout);
+  absl::StatusOr<v1::BatchResponse> Batch(v1::BatchRequest request, absl::Duration timeout);
 
   const std::shared_ptr<Transport> direct_;
   // Over direct_; the same where writes are not coalesced.

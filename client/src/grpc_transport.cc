@@ -63,8 +63,7 @@ class GrpcTransport : public Transport {
     return absl::InternalError("an operation without a kind");
   }
 
-  void Batch(const v1::BatchRequest& request, const CallOptions& options,
-             BatchCallback done) override {
+  void Batch(v1::BatchRequest request, const CallOptions& options, BatchCallback done) override {
     struct Call {
       Call(const CallOptions& options, const std::string& authorization)
           : context(options, authorization) {}
@@ -74,7 +73,7 @@ class GrpcTransport : public Transport {
       BatchCallback done;
     };
     auto call = std::make_shared<Call>(options, channels_->authorization());
-    call->request = request;
+    call->request = std::move(request);
     call->done = std::move(done);
     channels_->Next().async()->Batch(call->context.get(), &call->request, &call->response,
                                      [call](const grpc::Status& status) mutable {

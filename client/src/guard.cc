@@ -14,16 +14,6 @@
 
 namespace tracker {
 namespace internal {
-namespace {
-
-template <typename Request>
-void Name(const HeldLock& held, Request* request) {
-  request->set_namespace_(held.name_space);
-  request->set_id(held.id);
-  request->set_lock(held.lock);
-}
-
-}  // namespace
 
 GuardState::GuardState(std::shared_ptr<ClientCore> core, std::shared_ptr<HeldLock> held, Task task)
     : core_(std::move(core)),
@@ -90,9 +80,7 @@ absl::Status GuardState::Heartbeat() {
 absl::Status GuardState::Renew(const v1::Operation& operation) {
   const auto written = core_->Write(operation);
   if (!written.ok()) {
-    const Reason reason = ReasonOf(written.status());
-    if (reason == Reason::kLockLost || reason == Reason::kTaskNotFound)
-      core_->keeper().Lost(*held_, written.status());
+    if (IsLockLost(written.status())) core_->keeper().Lost(*held_, written.status());
     return written.status();
   }
   core_->keeper().Renewed(*held_, written->sent, FromProto(written->task.lease_remaining()));
@@ -170,9 +158,7 @@ void GuardState::LogEnd(const char* result, const std::string& text,
   std::string line = absl::StrCat("end ", TaskFields(task_), " result=", result,
                                   " took=", absl::FormatDuration(took));
   if (!text.empty()) absl::StrAppend(&line, " message=", Quoted(text));
-  if (!reported.ok())
-    absl::StrAppend(&line, " report_error=",
-                    Quoted(reported.ToString(absl::StatusToStringMode::kWithNoExtraData)));
+  if (!reported.ok()) absl::StrAppend(&line, " report_error=", Quoted(reported));
   Log(logger, reported.ok() ? LogLevel::kInfo : LogLevel::kWarning, line);
 }
 

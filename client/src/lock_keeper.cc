@@ -28,13 +28,12 @@ MonotonicTime NextEvent(const HeldLock& held) {
   return held.in_flight ? end : std::min(end, held.next_heartbeat);
 }
 
-// Refusals after which the lock can never be renewed.
-bool IsLost(const absl::Status& status) {
+}  // namespace
+
+bool IsLockLost(const absl::Status& status) {
   const Reason reason = ReasonOf(status);
   return reason == Reason::kLockLost || reason == Reason::kTaskNotFound;
 }
-
-}  // namespace
 
 LockKeeper::LockKeeper(std::shared_ptr<Transport> transport, Clock* clock, bool own_thread)
     : transport_(std::move(transport)), clock_(clock), own_thread_(own_thread) {}
@@ -173,15 +172,13 @@ void LockKeeper::Send(Locks due, MonotonicTime now) {
   {
     std::lock_guard lock(mutex_);
     for (const auto& held : due) {
-      v1::HeartbeatRequest* heartbeat = request.add_operations()->mutable_heartbeat();
-      heartbeat->set_namespace_(held->name_space);
-      heartbeat->set_id(held->id);
-      heartbeat->set_lock(held->lock);
+      Name(*held, request.add_operations()->mutable_heartbeat());
       // Short enough for a second try within the lease.
       timeout = std::min(timeout, std::max(Lease(*held) / 4, kShortestCall));
     }
   }
-  transport_->Batch(request, {timeout, cancel_.get_token(), /*wait_for_connection=*/true},
+  transport_->Batch(std::move(request),
+                    {timeout, cancel_.get_token(), /*wait_for_connection=*/true},
                     [self = shared_from_this(), due = std::move(due),
                      now](absl::StatusOr<v1::BatchResponse> answer) {
                       self->Answered(due, now, std::move(answer));
@@ -197,7 +194,7 @@ void LockKeeper::Answered(const Locks& asked, MonotonicTime sent,
     const auto task = TakeResult(answer, i);
     if (task.ok()) {
       Renew(held, sent, FromProto(task->lease_remaining()));
-    } else if (IsLost(task.status())) {
+    } else if (IsLockLost(task.status())) {
       if (held.why.ok()) held.why = task.status();
     } else {
       Unanswered(held);

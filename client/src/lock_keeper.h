@@ -46,6 +46,17 @@ struct HeldLock {
   absl::Status why;        // not OK: it is lost, or to be counted as lost
 };
 
+// Fills in which attempt a request is about.
+template <typename Request>
+void Name(const HeldLock& held, Request* request) {
+  request->set_namespace_(held.name_space);
+  request->set_id(held.id);
+  request->set_lock(held.lock);
+}
+
+// Whether the lock can never be renewed after this refusal.
+bool IsLockLost(const absl::Status& status);
+
 class LockKeeper : public std::enable_shared_from_this<LockKeeper> {
  public:
   // Without `own_thread` nothing happens but in RunOnce: for tests.

@@ -30,4 +30,8 @@ std::string Quoted(absl::string_view text) {
                       cut ? "...\"" : "\"");
 }
 
+std::string Quoted(const absl::Status& error) {
+  return Quoted(error.ToString(absl::StatusToStringMode::kWithNoExtraData));
+}
+
 }  // namespace tracker::internal

@@ -18,5 +18,7 @@ void Log(const Logger& logger, LogLevel level, const std::string& line);
 std::string TaskFields(const Task& task);
 // The text in quotes, on one line, and at most about a kilobyte of it.
 std::string Quoted(absl::string_view text);
+// The same of an error, without what only programs read in it.
+std::string Quoted(const absl::Status& error);
 
 }  // namespace tracker::internal

@@ -12,9 +12,7 @@ class RefusingTransport : public Transport {
   absl::StatusOr<v1::Task> Write(const v1::Operation&, const CallOptions&) override {
     return refusal_;
   }
-  void Batch(const v1::BatchRequest&, const CallOptions&, BatchCallback done) override {
-    done(refusal_);
-  }
+  void Batch(v1::BatchRequest, const CallOptions&, BatchCallback done) override { done(refusal_); }
   absl::StatusOr<v1::Task> Get(const v1::GetRequest&, const CallOptions&) override {
     return refusal_;
   }

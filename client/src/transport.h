@@ -34,8 +34,7 @@ class Transport {
   virtual absl::StatusOr<v1::Task> Write(const v1::Operation& operation,
                                          const CallOptions& options) = 0;
   // Many writes. Does not block; `done` is called exactly once, on any thread.
-  virtual void Batch(const v1::BatchRequest& request, const CallOptions& options,
-                     BatchCallback done) = 0;
+  virtual void Batch(v1::BatchRequest request, const CallOptions& options, BatchCallback done) = 0;
   virtual absl::StatusOr<v1::Task> Get(const v1::GetRequest& request,
                                        const CallOptions& options) = 0;
   virtual absl::StatusOr<v1::ListResponse> List(const v1::ListRequest& request,

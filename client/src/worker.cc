@@ -198,7 +198,7 @@ void Worker::State::AskForIds(Lock& lock) {
   } catch (const std::exception& e) {
     ids = absl::UnknownError(absl::StrCat("ids: threw ", e.what()));
   }
-  if (!ids.ok()) GoOn(ids.status());
+  if (!ids.ok() && !stopping_.stop_requested()) Complain(ids.status());
   lock.lock();
   if (ids.ok()) ids_.assign(ids->begin(), ids->end());
   asked_ = true;
@@ -244,20 +244,22 @@ void Worker::State::Handle(TaskGuard guard) {
 
 bool Worker::State::GoOn(const absl::Status& status) {
   if (IsPassedOver(status) || stopping_.stop_requested()) return true;
+  Complain(status);
+  Lock lock(mutex_);
+  Pause(lock);
+  return !stopping_.stop_requested();
+}
+
+void Worker::State::Complain(const absl::Status& status) {
   internal::Log(
       core_->options().logger, LogLevel::kWarning,
-      absl::StrCat("worker namespace=", options_.name_space, " error=",
-                   internal::Quoted(status.ToString(absl::StatusToStringMode::kWithNoExtraData))));
+      absl::StrCat("worker namespace=", options_.name_space, " error=", internal::Quoted(status)));
   const bool fatal = IsFatal(status);
-  Lock lock(mutex_);
-  if (error_.ok() && (fatal || options_.once)) error_ = status;
-  if (fatal) {
-    lock.unlock();
-    RequestStop();
-    return false;
+  {
+    Lock lock(mutex_);
+    if (error_.ok() && (fatal || options_.once)) error_ = status;
   }
-  Pause(lock);
-  return true;
+  if (fatal) RequestStop();
 }
 
 Worker::Worker(std::shared_ptr<Client> client, WorkerOptions options, Call call)

@@ -44,8 +44,12 @@ class Worker::State {
   // Calls options_.ids, after a pause where the last round was in vain.
   void AskForIds(Lock& lock);
   void Handle(TaskGuard guard);
-  // What a start or a claim answered instead of a task. False: the worker ends.
+  // What a start or a claim answered instead of a task: pauses where something is wrong. False: the
+  // worker ends.
   bool GoOn(const absl::Status& status);
+  // Logs what is wrong, keeps it for Run where that is to tell it, and ends the worker where
+  // nothing will mend it.
+  void Complain(const absl::Status& status);
   void Pause(Lock& lock);
   void GiveBack();
 

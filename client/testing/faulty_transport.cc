@@ -55,23 +55,24 @@ absl::StatusOr<internal::v1::Task> FaultyTransport::Write(const internal::v1::Op
   return Meet(NextCall(), [&] { return server_->Write(operation, WithRealTime(options)); });
 }
 
-void FaultyTransport::Batch(const internal::v1::BatchRequest& request, const CallOptions& options,
+void FaultyTransport::Batch(internal::v1::BatchRequest request, const CallOptions& options,
                             BatchCallback done) {
-  if (sending_heartbeats) return SendHeartbeats(request, options, std::move(done));
+  if (sending_heartbeats) return SendHeartbeats(std::move(request), options, std::move(done));
   const Network::Fate fate = NextCall();
   if (!fate.refusal.ok()) return done(fate.refusal);
-  if (!fate.answer_lost) return server_->Batch(request, WithRealTime(options), std::move(done));
-  server_->Batch(request, WithRealTime(options),
+  if (!fate.answer_lost)
+    return server_->Batch(std::move(request), WithRealTime(options), std::move(done));
+  server_->Batch(std::move(request), WithRealTime(options),
                  [done = std::move(done)](const absl::StatusOr<internal::v1::BatchResponse>&) {
                    done(AnswerLost());
                  });
 }
 
-void FaultyTransport::SendHeartbeats(const internal::v1::BatchRequest& request,
-                                     const CallOptions& options, BatchCallback done) {
+void FaultyTransport::SendHeartbeats(internal::v1::BatchRequest request, const CallOptions& options,
+                                     BatchCallback done) {
   absl::Status refusal = killed_ ? Killed() : network_->NextHeartbeat();
   if (!refusal.ok()) return done(std::move(refusal));
-  server_->Batch(request, WithRealTime(options),
+  server_->Batch(std::move(request), WithRealTime(options),
                  [network = network_,
                   done = std::move(done)](absl::StatusOr<internal::v1::BatchResponse> answer) {
                    done(std::move(answer));

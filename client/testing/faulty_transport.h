@@ -31,7 +31,7 @@ class FaultyTransport final : public internal::Transport {
 
   absl::StatusOr<internal::v1::Task> Write(const internal::v1::Operation& operation,
                                            const internal::CallOptions& options) override;
-  void Batch(const internal::v1::BatchRequest& request, const internal::CallOptions& options,
+  void Batch(internal::v1::BatchRequest request, const internal::CallOptions& options,
              BatchCallback done) override;
   absl::StatusOr<internal::v1::Task> Get(const internal::v1::GetRequest& request,
                                          const internal::CallOptions& options) override;
@@ -45,8 +45,8 @@ class FaultyTransport final : public internal::Transport {
 
  private:
   Network::Fate NextCall();
-  void SendHeartbeats(const internal::v1::BatchRequest& request,
-                      const internal::CallOptions& options, BatchCallback done);
+  void SendHeartbeats(internal::v1::BatchRequest request, const internal::CallOptions& options,
+                      BatchCallback done);
 
   const std::shared_ptr<internal::Transport> server_;
   const std::shared_ptr<Network> network_;

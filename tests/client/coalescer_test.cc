@@ -40,8 +40,7 @@ class HeldTransport : public internal::Transport {
     changed_.wait(lock, [&] { return open_ || options.cancelled.stop_requested(); });
     return Named(operation);
   }
-  void Batch(const v1::BatchRequest& request, const CallOptions& options,
-             BatchCallback done) override {
+  void Batch(v1::BatchRequest request, const CallOptions& options, BatchCallback done) override {
     std::lock_guard lock(mutex_);
     held_.push_back({request, options, std::move(done)});
     changed_.notify_all();
@@ -343,7 +342,7 @@ TEST_F(CoalescerTest, RequestsOnTheirWayOutliveIt) {
 // Answers each Batch on a thread of its own, in any order.
 class BusyTransport : public HeldTransport {
  public:
-  void Batch(const v1::BatchRequest& request, const CallOptions&, BatchCallback done) override {
+  void Batch(v1::BatchRequest request, const CallOptions&, BatchCallback done) override {
     ++batches;
     largest = std::max(largest.load(), request.operations_size());
     std::lock_guard lock(mutex_);

@@ -124,7 +124,7 @@ class ScriptedTransport : public internal::Transport {
     return One(operation);
   }
 
-  void Batch(const v1::BatchRequest& request, const internal::CallOptions& options,
+  void Batch(v1::BatchRequest request, const internal::CallOptions& options,
              BatchCallback done) override {
     std::lock_guard lock(mutex_);
     batches.push_back(request);
