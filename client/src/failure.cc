@@ -63,7 +63,7 @@ void AddCurrentException(Failure& failure, int depth) {
     // The outermost says it.
     if (const auto* later = dynamic_cast<const RetryAfterError*>(&e);
         later && !failure.options.retry_delay)
-      failure.options.retry_delay = std::max(later->delay(), absl::ZeroDuration());
+      failure.options.retry_delay = later->delay();
     if (depth == kMaxNesting) return;
     try {
       std::rethrow_if_nested(e);

@@ -99,6 +99,8 @@ TEST(Guard, ExceptionOnItsWayIsReportedWithTypeAndText) {
   const auto later = FailureBy([] { throw RetryAfterError(absl::Seconds(5), "closed"); });
   EXPECT_EQ(later.message(), "tracker::RetryAfterError: closed");
   EXPECT_EQ(later.retry_delay().seconds(), 5);
+  const auto past = FailureBy([] { throw RetryAfterError(-absl::Seconds(5), "closed"); });
+  EXPECT_EQ(past.retry_delay().seconds(), 0) << "the server would refuse the report";
 }
 
 TEST(Guard, ExceptionIsTheOneOnItsWayAndNoOther) {

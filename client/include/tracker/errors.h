@@ -2,6 +2,7 @@
 // for a status that is not Tracker's they answer kNone, none, none and false.
 #pragma once
 
+#include <algorithm>
 #include <optional>
 #include <stdexcept>
 #include <string>
@@ -62,8 +63,8 @@ bool ReportFailed(const absl::Status& status);
 //   return tracker::NonRetryable(absl::InvalidArgumentError("no such customer"));
 // The same status, marked; an OK one stays as it is.
 absl::Status NonRetryable(absl::Status status);
-// The task is not to be started again before `delay` (not negative) from now, whatever the
-// namespace's backoff says; marked as above.
+// The task is not to be started again before `delay` from now (a negative one counts as none),
+// whatever the namespace's backoff says; marked as above.
 //   return tracker::RetryAfter(absl::Minutes(10), absl::UnavailableError("the bank is closed"));
 absl::Status RetryAfter(absl::Duration delay, absl::Status status);
 
@@ -80,7 +81,7 @@ class NonRetryableError : public std::runtime_error {
 class RetryAfterError : public std::runtime_error {
  public:
   RetryAfterError(absl::Duration delay, const std::string& what)
-      : std::runtime_error(what), delay_(delay) {}
+      : std::runtime_error(what), delay_(std::max(delay, absl::ZeroDuration())) {}
   absl::Duration delay() const { return delay_; }
 
  private:
