@@ -47,11 +47,12 @@ void GuardState::FailUnfinished() {
 void GuardState::OnLost(std::function<void(const absl::Status&)> callback) {
   // The one before must not run any more when this returns.
   on_lost_.reset();
-  if (!callback) return;
-  on_lost_.emplace(held_->lost.get_token(),
-                   [keeper = &core_->keeper(), held = held_.get(), callback = std::move(callback)] {
-                     callback(keeper->WhyLost(*held));
-                   });
+  if (callback) CallWhenLost(on_lost_, std::move(callback));
+}
+
+void GuardState::CallWhenLost(LostCallback& callback, std::function<void(const absl::Status&)> fn) {
+  callback.emplace(held_->lost.get_token(), [keeper = &core_->keeper(), held = held_.get(),
+                                             fn = std::move(fn)] { fn(keeper->WhyLost(*held)); });
 }
 
 absl::Status GuardState::SetData(const std::string& json) {
@@ -96,8 +97,7 @@ absl::Status GuardState::Close(const v1::Operation& operation, absl::Duration li
     core_->keeper().Resume(held_);
     return status;
   }
-  closed_ = true;
-  on_lost_.reset();
+  End();
   LogEnd(result, text, status);
   return status;
 }
@@ -137,17 +137,25 @@ absl::Status GuardState::Release(absl::Duration delay) {
 
 void GuardState::Detach() {
   core_->keeper().Drop(held_);
-  closed_ = true;
-  on_lost_.reset();
+  End();
   LogEnd("detached", "", absl::OkStatus());
 }
 
-void GuardState::LogBegin() const {
+void GuardState::End() {
+  closed_ = true;
+  on_lost_.reset();
+  log_lost_.reset();
+}
+
+void GuardState::LogBegin() {
   const Logger& logger = core_->options().logger;
   if (!logger) return;
   Log(logger, LogLevel::kInfo,
       absl::StrCat("begin ", TaskFields(task_), " worker=", Quoted(task_.worker), " lease=",
                    absl::FormatDuration(task_.lease_remaining.value_or(absl::ZeroDuration()))));
+  CallWhenLost(log_lost_, [&logger, task = TaskFields(task_)](const absl::Status& why) {
+    Log(logger, LogLevel::kWarning, absl::StrCat("lost ", task, " error=", Quoted(why)));
+  });
 }
 
 void GuardState::LogEnd(const char* result, const std::string& text,

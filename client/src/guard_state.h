@@ -41,6 +41,10 @@ class GuardState {
   void Detach();
 
  private:
+  using LostCallback = std::optional<std::stop_callback<std::function<void()>>>;
+
+  // Has `fn` called when the lock is lost, until the guard is closed.
+  void CallWhenLost(LostCallback& callback, std::function<void(const absl::Status&)> fn);
   absl::Status Renew(const v1::Operation& operation);
   // `result`: what the report says, for the log; `text`: why, where there is more to say.
   absl::Status Close(const v1::Operation& operation, absl::Duration limit, const char* result,
@@ -48,7 +52,9 @@ class GuardState {
   absl::Status Fail(const std::string& message, const FailOptions& options, absl::Duration limit);
   // By the way in which the guard goes out of scope.
   void FailUnfinished();
-  void LogBegin() const;
+  // No more calls, whatever becomes of the lock.
+  void End();
+  void LogBegin();
   void LogEnd(const char* result, const std::string& text, const absl::Status& reported) const;
 
   const std::shared_ptr<ClientCore> core_;
@@ -57,7 +63,8 @@ class GuardState {
   Task task_;
   // The data to be saved, where it is not yet.
   std::optional<google::protobuf::Struct> unsaved_;
-  std::optional<std::stop_callback<std::function<void()>>> on_lost_;
+  // Of the holder, and of the log.
+  LostCallback on_lost_, log_lost_;
   const ThrowInterest throw_interest_;
   const int uncaught_exceptions_;  // when the guard was made
   bool closed_ = false;

@@ -152,6 +152,24 @@ TEST(Run, LoggerIsToldOfBeginAndEnd) {
   EXPECT_EQ(lines[1].second.find(h.server->writes.back().fail().lock()), std::string::npos);
 }
 
+TEST(Run, LoggerIsToldOfALostLockOnce) {
+  std::vector<std::pair<LogLevel, std::string>> lines;
+  Harness h({.logger = [&](LogLevel level, const std::string& line) {
+    lines.emplace_back(level, line);
+  }});
+  TaskGuard lost = h.Start(), closed = h.Start();
+  EXPECT_TRUE(std::move(closed).Succeed().ok());
+  lines.clear();
+  h.clock.Advance(absl::Hours(1));
+  h.core->keeper().RunOnce();
+  h.core->keeper().RunOnce();
+  ASSERT_EQ(lines.size(), 1u);
+  EXPECT_EQ(lines[0].first, LogLevel::kWarning);
+  EXPECT_EQ(lines[0].second,
+            "lost namespace=jobs id=\"a\" attempt=0/0 fence=7 error=\"DEADLINE_EXCEEDED: the lease "
+            "comes to its end, and no heartbeat was answered\"");
+}
+
 TEST(Run, NestedAndOddExceptionsAreNamed) {
   Harness h;
   const auto nested = [](TaskGuard&) {
