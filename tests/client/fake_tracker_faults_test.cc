@@ -4,30 +4,21 @@
 
 #include <future>
 
-#include "tracker/testing/fake_tracker.h"
+#include "tests/client/fake_world.h"
 
 namespace tracker::testing {
 namespace {
 
-constexpr absl::Duration kLease = absl::Seconds(30);
-
-class FakeFaults : public ::testing::Test {
+class FakeFaults : public FakeWorld {
  protected:
   void SetUp() override {
-    auto fake = FakeTracker::Start();
-    ASSERT_TRUE(fake.ok()) << fake.status();
-    fake_ = *std::move(fake);
-    client_ = fake_->Connect({.lease = kLease});
+    FakeWorld::SetUp();
+    ASSERT_FALSE(HasFatalFailure());
     // Repeats nothing.
     once_ = fake_->Connect({.deadline = absl::ZeroDuration(), .lease = kLease});
   }
-  absl::StatusOr<TaskGuard> Start() {
-    return client_->Start("jobs", "a", {.create_if_missing = true});
-  }
-  Task Get() { return client_->Get("jobs", "a").value(); }
+  absl::StatusOr<TaskGuard> Start() { return FakeWorld::Start(*client_); }
 
-  std::unique_ptr<FakeTracker> fake_;
-  std::shared_ptr<Client> client_;
   std::shared_ptr<Client> once_;
 };
 

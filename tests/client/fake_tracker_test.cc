@@ -13,6 +13,7 @@
 #include <thread>
 #include <vector>
 
+#include "tests/client/fake_world.h"
 #include "tracker/v1/tracker.grpc.pb.h"
 
 namespace tracker::testing {
@@ -20,24 +21,14 @@ namespace {
 
 namespace fs = std::filesystem;
 
-constexpr absl::Duration kLease = absl::Seconds(30);
-
-class FakeTime : public ::testing::Test {
+class FakeTime : public FakeWorld {
  protected:
   void SetUp() override {
-    auto fake = FakeTracker::Start();
-    ASSERT_TRUE(fake.ok()) << fake.status();
-    fake_ = *std::move(fake);
-    client_ = fake_->Connect({.lease = kLease});
+    FakeWorld::SetUp();
+    ASSERT_FALSE(HasFatalFailure());
     other_ = fake_->Connect({.lease = kLease});
   }
-  static absl::StatusOr<TaskGuard> Start(Client& client) {
-    return client.Start("jobs", "a", {.create_if_missing = true});
-  }
-  Task Get() { return client_->Get("jobs", "a").value(); }
 
-  std::unique_ptr<FakeTracker> fake_;
-  std::shared_ptr<Client> client_;
   std::shared_ptr<Client> other_;
 };
 

@@ -41,24 +41,9 @@ if ! diff <(rendered) "$guide"; then
   exit 1
 fi
 
-work=$(mktemp -d)
-server=
-worker=
-stop() {
-  for pid in $worker $server; do kill "$pid" 2>/dev/null || true; done
-  wait 2>/dev/null || true
-  rm -rf "$work"
-}
-trap stop EXIT
-"$bin/trackerd" --listen 127.0.0.1:0 --store "sqlite:$work/tracker.db" 2>"$work/log" &
-server=$!
-address=
-for _ in $(seq 200); do
-  address=$(sed -n 's/.*listening.*\(127\.0\.0\.1:[0-9][0-9]*\).*/\1/p' "$work/log")
-  [ -z "$address" ] || break
-  sleep 0.05
-done
-[ -n "$address" ] || { cat "$work/log" >&2; exit 1; }
+# shellcheck source=tests/support/trackerd.sh
+. "$top/tests/support/trackerd.sh"
+start_trackerd "$bin"
 
 # Runs an example: each line of its output must match the pattern that belongs to it.
 expect() {
@@ -94,6 +79,7 @@ expect worker 'stopped'
   { echo "FAILED: the worker left scans undone" >&2; exit 1; }
 "$bin/guide_worker" "$address" >"$work/out" &
 worker=$!
+children+=("$worker")
 # SIGTERM is the fifteenth: bit 14 of the signals that it catches.
 for _ in $(seq 500); do
   caught=$(sed -n 's/^SigCgt:[[:space:]]*//p' "/proc/$worker/status")
@@ -102,7 +88,7 @@ for _ in $(seq 500); do
 done
 kill -TERM "$worker"
 wait "$worker" || { echo "FAILED: the worker did not stop well at SIGTERM" >&2; exit 1; }
-worker=
+unset 'children[-1]'
 [ "$(cat "$work/out")" = stopped ]
 
 # Killed at page 5; the next one goes on there.

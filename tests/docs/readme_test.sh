@@ -18,23 +18,9 @@ if ! command -v grpcurl >/dev/null; then
   exit 77
 fi
 
-work=$(mktemp -d)
-server=
-stop() {
-  [ -z "$server" ] || kill "$server" 2>/dev/null || true
-  wait 2>/dev/null || true
-  rm -rf "$work"
-}
-trap stop EXIT
-"$bin/trackerd" --listen 127.0.0.1:0 --store "sqlite:$work/tracker.db" 2>"$work/log" &
-server=$!
-address=
-for _ in $(seq 200); do
-  address=$(sed -n 's/.*listening.*\(127\.0\.0\.1:[0-9][0-9]*\).*/\1/p' "$work/log")
-  [ -z "$address" ] || break
-  sleep 0.05
-done
-[ -n "$address" ] || { cat "$work/log" >&2; exit 1; }
+# shellcheck source=tests/support/trackerd.sh
+. "$top/tests/support/trackerd.sh"
+start_trackerd "$bin"
 
 sed -n '/<!-- tour/,/^```$/p' "$top/README.md" | sed '1,2d;$d' | sed "s/127\.0\.0\.1:7070/$address/" >"$work/tour.sh"
 [ -s "$work/tour.sh" ] || { echo "FAILED: no tour in the README" >&2; exit 1; }

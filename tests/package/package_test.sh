@@ -11,14 +11,8 @@ unset DESTDIR
 # It compiles next to tests that count seconds.
 renice -n 10 -p $$ >/dev/null
 
-work=$(mktemp -d)
-server=
-stop() {
-  [ -z "$server" ] || kill "$server" 2>/dev/null || true
-  wait 2>/dev/null || true
-  rm -rf "$work"
-}
-trap stop EXIT
+# shellcheck source=tests/support/trackerd.sh
+. "$top/tests/support/trackerd.sh"
 
 fail() {
   echo "FAILED: $*" >&2
@@ -85,7 +79,8 @@ use_pkg_config_of() { # PREFIX
   export PKG_CONFIG_PATH
 }
 
-# Only the public names can be seen, and the wrappers of the runtime's throwing functions; and what links the library links neither gRPC nor protobuf for it.
+# Only the public names can be seen, and the wrappers of the runtime's throwing functions; and what links the library links
+# neither gRPC nor protobuf for it.
 check_shared() { # LIBRARY CONSUMER
   if nm -DC --defined-only "$1" |
     grep -vE ' ((typeinfo|typeinfo name|vtable|VTT) for )?tracker::[A-Z]| W (__cxa_throw|__cxa_rethrow|std::rethrow_exception.*)$'; then
@@ -101,15 +96,7 @@ check_shared() { # LIBRARY CONSUMER
 static=$work/static shared=$work/shared
 step "install the static build" install_to "$static" "$build"
 
-"$static/bin/trackerd" --listen 127.0.0.1:0 --store "sqlite:$work/tracker.db" 2>"$work/trackerd.log" &
-server=$!
-address=
-for _ in $(seq 200); do
-  address=$(sed -n 's/.*listening.*\(127\.0\.0\.1:[0-9][0-9]*\).*/\1/p' "$work/trackerd.log")
-  [ -z "$address" ] || break
-  sleep 0.05
-done
-[ -n "$address" ] || { cat "$work/trackerd.log" >&2; fail "trackerd does not listen"; }
+start_trackerd "$static/bin"
 
 # Each program works in a namespace of its own, and what it did is there for others to see.
 run() { # NAMESPACE PROGRAM

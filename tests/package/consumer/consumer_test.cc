@@ -1,28 +1,18 @@
 // A test of the consumer's, as simple as can be: it goes through what only a server within it
 // allows.
-#include <cstdlib>
 #include <iostream>
 #include <string>
 #include <utility>
 
 #include "absl/status/status.h"
 #include "absl/time/time.h"
+#include "expect.h"
 #include "tracker/client.h"
 #include "tracker/testing/fake_tracker.h"
 
 #ifdef WITH_OWN_PROTOS
 #include "own_protos.h"
 #endif
-
-namespace {
-
-void Expect(bool holds, const std::string& what) {
-  if (holds) return;
-  std::cerr << "not so: " << what << "\n";
-  std::exit(1);
-}
-
-}  // namespace
 
 int main() {
   const auto fake = tracker::testing::FakeTracker::Start();

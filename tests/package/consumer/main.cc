@@ -1,5 +1,4 @@
 // consumer SERVER NAMESPACE: goes once through what a program does with tracker::client.
-#include <cstdlib>
 #include <iostream>
 #include <memory>
 #include <optional>
@@ -10,6 +9,7 @@
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
+#include "expect.h"
 #include "tracker/client.h"
 #include "tracker/termination.h"
 #include "tracker/worker.h"
@@ -19,12 +19,6 @@
 #endif
 
 namespace {
-
-void Expect(bool holds, const std::string& what) {
-  if (holds) return;
-  std::cerr << "not so: " << what << "\n";
-  std::exit(1);
-}
 
 void StartAndSucceed(tracker::Client& client, const std::string& name_space) {
   absl::StatusOr<tracker::TaskGuard> task =

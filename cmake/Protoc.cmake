@@ -1,0 +1,23 @@
+# run_protoc(SOURCES ROOT OUT NAME [GRPC] [DEPENDS file...] [THEN command...]) generates ROOT/NAME.proto's classes, and with
+# GRPC its stub, into OUT, runs THEN after that, and appends the generated files to the list SOURCES.
+function(run_protoc sources root out name)
+  cmake_parse_arguments(arg "GRPC" "" "DEPENDS;THEN" ${ARGN})
+  set(outputs ${out}/${name}.pb.cc ${out}/${name}.pb.h)
+  set(grpc_args)
+  if(arg_GRPC)
+    list(APPEND outputs ${out}/${name}.grpc.pb.cc ${out}/${name}.grpc.pb.h)
+    set(grpc_args --plugin=protoc-gen-grpc=${GRPC_CPP_PLUGIN} --grpc_out=${out})
+  endif()
+  set(then)
+  if(arg_THEN)
+    set(then COMMAND ${arg_THEN})
+  endif()
+  add_custom_command(
+    OUTPUT ${outputs}
+    COMMAND ${CMAKE_COMMAND} -E make_directory ${out}
+    COMMAND ${Protobuf_PROTOC_EXECUTABLE} -I ${root} --cpp_out=${out} ${grpc_args} ${root}/${name}.proto
+    ${then}
+    DEPENDS ${root}/${name}.proto ${arg_DEPENDS}
+    VERBATIM)
+  set(${sources} ${${sources}} ${outputs} PARENT_SCOPE)
+endfunction()

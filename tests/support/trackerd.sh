@@ -1,0 +1,27 @@
+# shellcheck shell=bash
+# To be sourced by test scripts, under set -euo pipefail. Makes $work, a folder that goes with the script, and kills at its
+# end what is in $children, process ids.
+work=$(mktemp -d)
+children=()
+stop() {
+  local pid
+  for pid in "${children[@]}"; do kill "$pid" 2>/dev/null || true; done
+  wait 2>/dev/null || true
+  rm -rf "$work"
+}
+trap stop EXIT
+
+# start_trackerd BIN_FOLDER: a trackerd on a file in $work; sets $address.
+start_trackerd() {
+  "$1/trackerd" --listen 127.0.0.1:0 --store "sqlite:$work/tracker.db" 2>"$work/trackerd.log" &
+  children+=($!)
+  address=
+  for _ in $(seq 200); do
+    address=$(sed -n 's/.*listening.*\(127\.0\.0\.1:[0-9][0-9]*\).*/\1/p' "$work/trackerd.log")
+    [ -z "$address" ] || return 0
+    sleep 0.05
+  done
+  cat "$work/trackerd.log" >&2
+  echo "FAILED: trackerd does not listen" >&2
+  exit 1
+}
