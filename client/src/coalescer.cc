@@ -26,7 +26,7 @@ struct Coalescer::Call {
 
 // One Batch on its way.
 struct Coalescer::Flight {
-  std::vector<std::shared_ptr<Call>> calls;  // constant
+  std::vector<std::shared_ptr<Call>> calls;  // constant until it is answered
   MonotonicTime deadline;                    // constant: of the call that waits longest
   size_t waiting = 0;                        // callers; guarded by mutex_
   std::stop_source cancel;                   // when nobody waits any more
@@ -149,10 +149,12 @@ std::shared_ptr<Coalescer::Flight> Coalescer::TakeFlight() {
 
 void Coalescer::Answered(const std::shared_ptr<Flight>& flight,
                          absl::StatusOr<v1::BatchResponse> answer) {
+  // The calls have the flight, and it them: somebody has to let go.
+  const auto calls = std::exchange(flight->calls, {});
   size_t whole = 0;
   std::vector<absl::StatusOr<v1::Task>> results;
-  results.reserve(flight->calls.size());
-  for (size_t i = 0; i < flight->calls.size(); ++i) {
+  results.reserve(calls.size());
+  for (size_t i = 0; i < calls.size(); ++i) {
     results.push_back(TakeResult(answer, i));
     whole += !results.back().ok() || !results.back()->truncated();
   }
@@ -165,7 +167,7 @@ void Coalescer::Answered(const std::shared_ptr<Flight>& flight,
   lock.unlock();
   // After the next request is on its way: those that wake now have company on the next one.
   for (size_t i = 0; i < results.size(); ++i) {
-    Call& call = *flight->calls[i];
+    Call& call = *calls[i];
     std::lock_guard answering(call.mutex);
     call.result = std::move(results[i]);
     call.changed.notify_one();

@@ -324,6 +324,20 @@ TEST_F(CoalescerTest, AnswersWithoutRoomForAllDataMakeSmallerBatches) {
   for (size_t i = 6; i < asked.size(); ++i) EXPECT_TRUE(asked[i].get().ok());
 }
 
+TEST_F(CoalescerTest, NothingIsLeftOfARequestThatWasAnswered) {
+  Occupy();
+  auto a = Queue(Start("a")), b = Queue(Start("b"));
+  transport_->Open();
+  auto batch = transport_->Take();
+  EXPECT_TRUE(batch.options.cancelled.stop_possible());
+  batch.done(HeldTransport::Answer(batch.request));
+  batch.done = nullptr;
+  EXPECT_TRUE(a.get().ok());
+  EXPECT_TRUE(b.get().ok());
+  // Its calls have returned, and with them went the last that could stop it.
+  EXPECT_FALSE(batch.options.cancelled.stop_possible());
+}
+
 TEST_F(CoalescerTest, RequestsOnTheirWayOutliveIt) {
   Occupy();
   auto a = Queue(Start("a"), absl::Seconds(1));
