@@ -31,7 +31,9 @@ grpc::StatusCode CodeOf(Reason reason) {
     case Reason::kNamespacePaused:
     case Reason::kTaskExhausted:
     case Reason::kTaskSucceeded:
-    case Reason::kTaskIgnored: return grpc::StatusCode::FAILED_PRECONDITION;
+    case Reason::kTaskIgnored:
+    case Reason::kTaskNotReady:
+    case Reason::kTaskChanged: return grpc::StatusCode::FAILED_PRECONDITION;
     case Reason::kStoreUnavailable: return grpc::StatusCode::UNAVAILABLE;
     case Reason::kInternal: return grpc::StatusCode::INTERNAL;
     case Reason::kOverloaded: return grpc::StatusCode::RESOURCE_EXHAUSTED;

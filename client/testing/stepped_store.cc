@@ -19,30 +19,15 @@ absl::Status SteppedStore::Step(absl::FunctionRef<void()> move) {
   }
 }
 
-std::vector<domain::Outcome> SteppedStore::Apply(
-    absl::Span<const domain::Command* const> commands) {
+std::vector<domain::Outcome> SteppedStore::Apply(absl::Span<const domain::Command* const> commands,
+                                                 const store::ApplyOptions& options) {
   absl::ReaderMutexLock lock(&mutex_);
-  return store_->Apply(commands);
+  return store_->Apply(commands, options);
 }
 
-domain::Outcome SteppedStore::Get(const domain::TaskKey& key) { return store_->Get(key); }
-
-absl::StatusOr<store::Page> SteppedStore::List(const store::ListQuery& query) {
-  return store_->List(query);
+absl::StatusOr<store::ClaimAnswer> SteppedStore::Claim(const store::ClaimQuery& query) {
+  absl::ReaderMutexLock lock(&mutex_);
+  return store_->Claim(query);
 }
-
-absl::StatusOr<std::vector<store::StatusCount>> SteppedStore::Count(const std::string& name_space) {
-  return store_->Count(name_space);
-}
-
-absl::StatusOr<std::vector<domain::TaskKey>> SteppedStore::ListExpired(int limit) {
-  return store_->ListExpired(limit);
-}
-
-absl::Status SteppedStore::FoldCounts() { return store_->FoldCounts(); }
-
-absl::Status SteppedStore::Ping() { return store_->Ping(); }
-
-int SteppedStore::WriterLanes() const { return store_->WriterLanes(); }
 
 }  // namespace tracker::testing

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -20,15 +21,54 @@ class SteppedStore final : public store::Store {
   // Calls `move`, which moves the store's clock, and ends all leases that are over then.
   absl::Status Step(absl::FunctionRef<void()> move);
 
-  std::vector<domain::Outcome> Apply(absl::Span<const domain::Command* const> commands) override;
+  using Store::Apply;
+  std::vector<domain::Outcome> Apply(absl::Span<const domain::Command* const> commands,
+                                     const store::ApplyOptions& options) override;
+  absl::StatusOr<store::ClaimAnswer> Claim(const store::ClaimQuery& query) override;
   // All else goes straight on.
-  domain::Outcome Get(const domain::TaskKey& key) override;
-  absl::StatusOr<store::Page> List(const store::ListQuery& query) override;
-  absl::StatusOr<std::vector<store::StatusCount>> Count(const std::string& name_space) override;
-  absl::StatusOr<std::vector<domain::TaskKey>> ListExpired(int limit) override;
-  absl::Status FoldCounts() override;
-  absl::Status Ping() override;
-  int WriterLanes() const override;
+  absl::StatusOr<std::vector<bool>> HaveClaimable(
+      const std::vector<std::string>& name_spaces) override {
+    return store_->HaveClaimable(name_spaces);
+  }
+  domain::Outcome Get(const domain::TaskKey& key) override { return store_->Get(key); }
+  absl::StatusOr<store::Page> List(const store::ListQuery& query) override {
+    return store_->List(query);
+  }
+  absl::StatusOr<std::vector<store::StatusCount>> Count(const std::string& name_space) override {
+    return store_->Count(name_space);
+  }
+  absl::StatusOr<std::vector<domain::TaskKey>> ListDue(int limit) override {
+    return store_->ListDue(limit);
+  }
+  absl::StatusOr<store::FinishedPage> ListFinished(const store::FinishedQuery& query) override {
+    return store_->ListFinished(query);
+  }
+  absl::StatusOr<store::ErrorGroups> GroupErrors(const store::ErrorGroupQuery& query) override {
+    return store_->GroupErrors(query);
+  }
+  absl::StatusOr<store::CountCheck> CheckCounts() override { return store_->CheckCounts(); }
+  absl::StatusOr<domain::Policy> SetPolicy(const domain::Policy& policy,
+                                           std::optional<int64_t> revision) override {
+    return store_->SetPolicy(policy, revision);
+  }
+  absl::StatusOr<std::optional<domain::Policy>> GetPolicy(const std::string& name_space) override {
+    return store_->GetPolicy(name_space);
+  }
+  absl::StatusOr<std::vector<domain::Policy>> ListPolicies() override {
+    return store_->ListPolicies();
+  }
+  absl::Status DeletePolicy(const std::string& name_space) override {
+    return store_->DeletePolicy(name_space);
+  }
+  absl::StatusOr<int64_t> PolicyVersion() override { return store_->PolicyVersion(); }
+  absl::StatusOr<store::AttemptCount> CountAttempts(const std::string& name_space,
+                                                    absl::Duration window,
+                                                    absl::Time since) override {
+    return store_->CountAttempts(name_space, window, since);
+  }
+  absl::Status Tidy() override { return store_->Tidy(); }
+  absl::Status Ping() override { return store_->Ping(); }
+  int WriterLanes() const override { return store_->WriterLanes(); }
 
  private:
   const std::unique_ptr<Store> store_;

@@ -71,6 +71,44 @@ inline constexpr size_t kReadQueue = 4096;
 // Tasks whose lease is over, ended in one step of the reaper.
 inline constexpr int kReapBatch = 500;
 
+// Claim. The tasks of one Claim, and of all that are served together; a longer wait would outlive
+// what lies between client and server.
+inline constexpr int kClaimTasks = 1000;
+inline constexpr absl::Duration kMaxClaimWait = absl::Seconds(60);
+// Claims that may wait at once; each is little more than its open call.
+inline constexpr size_t kClaimQueue = 16 * 1024;
+// The bytes of tasks that one round of Claims reads.
+inline constexpr size_t kClaimBytes = 16 * 1024 * 1024;
+// Tasks that one round looks at to find some whose earlier steps are done.
+inline constexpr int kClaimScan = 10'000;
+// How long a Claim is remembered by its lock: longer than any client repeats it.
+inline constexpr absl::Duration kClaimMemory = absl::Hours(1);
+inline constexpr size_t kAfterNamespaces = 16;
+
+// Tasks that one page looks at when its filters leave most of them out.
+inline constexpr int kPageScan = 10'000;
+inline constexpr size_t kErrorTextFilterBytes = 256;
+// Tasks that GroupErrors looks at, and groups that it answers.
+inline constexpr int kGroupScan = 200'000;
+inline constexpr int kDefaultGroups = 10;
+inline constexpr int kMaxGroups = 100;
+
+// Policies: a server keeps all of them in memory.
+inline constexpr int kPolicies = 10'000;
+inline constexpr absl::Duration kMaxBackoff = absl::Hours(24 * 30);
+inline constexpr double kMaxBackoffMultiplier = 100;
+inline constexpr absl::Duration kMinRetention = absl::Seconds(1);
+inline constexpr absl::Duration kMaxRetention = absl::Hours(24 * 366 * 100);
+inline constexpr size_t kPauseReasonBytes = 1024;
+inline constexpr absl::Duration kMinPauseWindow = absl::Seconds(10);
+inline constexpr absl::Duration kMaxPauseWindow = absl::Hours(1);
+inline constexpr int kMaxPauseAttempts = 1'000'000;
+
+// Bulk updates and admin jobs: a step's tasks, and jobs at once, each of which has a thread.
+inline constexpr int kJobStep = 500;
+inline constexpr int kJobs = 4;
+inline constexpr int kMaxJobRate = 1'000'000;
+
 static_assert(kBatchOperations <= kLaneQueueCommands, "a Batch must fit an empty queue");
 static_assert(kRequestBytes <= kLaneQueueBytes, "a request must fit an empty queue");
 static_assert(kDataBytes + kErrors * (kMessageBytes + kTracebackBytes) < kAnswerBytes,

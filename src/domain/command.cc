@@ -15,8 +15,9 @@ size_t OptionalSize(const std::optional<std::string>& text) { return text ? text
 }  // namespace
 
 absl::string_view ActionName(const Action& action) {
-  constexpr absl::string_view kNames[] = {"create",  "start",  "heartbeat", "succeed", "fail",
-                                          "release", "ignore", "reset",     "delete",  "expire"};
+  constexpr absl::string_view kNames[] = {"create", "start",   "heartbeat", "succeed",
+                                          "fail",   "release", "ignore",    "reset",
+                                          "delete", "expire",  "purge"};
   static_assert(std::size(kNames) == std::variant_size_v<Action>);
   return kNames[action.index()];
 }
@@ -25,7 +26,11 @@ size_t ByteSize(const Command& command) {
   const size_t payload =
       std::visit(Overloaded{
                      [](const Create& create) { return create.data.size(); },
-                     [](const Start& start) { return start.worker.size(); },
+                     [](const Start& start) {
+                       size_t size = start.worker.size();
+                       for (const std::string& name_space : start.after) size += name_space.size();
+                       return size;
+                     },
                      [](const Heartbeat& heartbeat) { return OptionalSize(heartbeat.data); },
                      [](const Succeed& succeed) { return OptionalSize(succeed.data); },
                      [](const Fail& fail) {
@@ -49,6 +54,8 @@ absl::string_view ReasonName(Reason reason) {
     case Reason::kTaskExhausted: return "TASK_EXHAUSTED";
     case Reason::kTaskSucceeded: return "TASK_SUCCEEDED";
     case Reason::kTaskIgnored: return "TASK_IGNORED";
+    case Reason::kTaskNotReady: return "TASK_NOT_READY";
+    case Reason::kTaskChanged: return "TASK_CHANGED";
     case Reason::kStoreUnavailable: return "STORE_UNAVAILABLE";
     case Reason::kInternal: return "INTERNAL";
     case Reason::kOverloaded: return "OVERLOADED";

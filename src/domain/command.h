@@ -6,6 +6,7 @@
 #include <string>
 #include <utility>
 #include <variant>
+#include <vector>
 
 #include "absl/status/status.h"
 #include "absl/strings/string_view.h"
@@ -31,6 +32,8 @@ struct Start {
   bool ignore_lock = false;
   bool force = false;
   bool create_if_missing = false;
+  // The namespaces in which the task of the same id must have succeeded first.
+  std::vector<std::string> after;
 };
 struct Heartbeat {
   std::optional<absl::Duration> lease;
@@ -50,19 +53,33 @@ struct Fail {
 };
 struct Release {
   absl::Duration delay = absl::ZeroDuration();
+  // From the server: a claim's answer reached nobody.
+  bool undelivered = false;
 };
-struct Ignore {};
+// `as_of`: only if the task still has this update_time, else kTaskChanged. Of a bulk update, which
+// chose the task by what it was then.
+struct Ignore {
+  std::optional<absl::Time> as_of;
+};
 struct Reset {
   bool force = false;
+  std::optional<absl::Time> as_of;
 };
 struct Delete {
   bool force = false;
+  std::optional<absl::Time> as_of;
 };
-// From the reaper: ends an attempt whose lease is over, and does nothing otherwise.
+// From the reaper: ends what is over, be it a lease or the wait for available_time, and does
+// nothing otherwise.
 struct Expire {};
+// From the purge: removes a task that is finished and has not changed since `before`, and does
+// nothing otherwise.
+struct Purge {
+  absl::Time before;
+};
 
-using Action =
-    std::variant<Create, Start, Heartbeat, Succeed, Fail, Release, Ignore, Reset, Delete, Expire>;
+using Action = std::variant<Create, Start, Heartbeat, Succeed, Fail, Release, Ignore, Reset, Delete,
+                            Expire, Purge>;
 
 struct Command {
   TaskKey key;
@@ -94,6 +111,10 @@ enum class Reason {
   kTaskExhausted,
   kTaskSucceeded,
   kTaskIgnored,
+  // The task of the same id has not succeeded yet where it must have (Start::after).
+  kTaskNotReady,
+  // The task is not any more as it was when it was chosen (as_of).
+  kTaskChanged,
   // The database cannot be reached, or its answer is unknown; safe to repeat as it is.
   kStoreUnavailable,
   // The database refused this command for a reason of its own; a defect, or a row that it cannot
@@ -122,6 +143,8 @@ struct Outcome {
   absl::Time now;
   // When it is worth asking again.
   std::optional<absl::Duration> retry_after;
+  // With kTaskNotReady: the namespaces in which the task must still succeed.
+  std::vector<std::string> missing;
 
   bool ok() const { return reason == Reason::kOk; }
 };

@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <cmath>
 
+#include "absl/strings/str_cat.h"
+
 namespace tracker::domain {
 
 absl::Duration BackoffDelay(const Backoff& backoff, int attempt, double random) {
@@ -13,6 +15,11 @@ absl::Duration BackoffDelay(const Backoff& backoff, int attempt, double random) 
       std::min(absl::ToDoubleSeconds(backoff.initial) * growth, absl::ToDoubleSeconds(backoff.max));
   const double shortened = seconds * (1 - std::clamp(backoff.jitter, 0.0, 1.0) * random);
   return absl::Floor(absl::Seconds(std::max(0.0, shortened)), absl::Microseconds(1));
+}
+
+std::string PausedText(const Policy& policy) {
+  if (policy.pause_reason.empty()) return "the namespace is paused";
+  return absl::StrCat("the namespace is paused: ", policy.pause_reason);
 }
 
 }  // namespace tracker::domain

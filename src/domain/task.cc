@@ -44,6 +44,22 @@ std::optional<ErrorKind> ErrorKindFromName(absl::string_view name) {
   return std::nullopt;
 }
 
+bool Claimable(const Task& task) {
+  return (task.status == Status::kPending || task.status == Status::kFailed) &&
+         task.alarm_time == absl::UnixEpoch();
+}
+
+bool Finished(Status status) {
+  return status == Status::kExhausted || status == Status::kSucceeded || status == Status::kIgnored;
+}
+
+const TaskError* LastProblem(const Task& task) {
+  for (auto error = task.errors.rbegin(); error != task.errors.rend(); ++error) {
+    if (error->kind != ErrorKind::kReleased) return &*error;
+  }
+  return nullptr;
+}
+
 size_t ByteSize(const Task& task) {
   // What the numbers and times of a task and of an error take on the wire, rounded up.
   constexpr size_t kTaskFixed = 160;

@@ -69,6 +69,7 @@ struct TaskError {
 // Invariants, kept by Apply (transition.h):
 //  - in progress: a lock, and lock_time <= lock_expire_time.
 //  - fence never falls; it grows by one at each start.
+//  - alarm_time: set while in progress; set or not while pending or failed; else the Unix epoch.
 //  - at most limits::kErrors errors, oldest first.
 // Times are whole microseconds, which is what both databases hold.
 struct Task {
@@ -93,12 +94,27 @@ struct Task {
   absl::Time lock_expire_time;
   // What the last start or heartbeat asked for; a heartbeat that names no lease renews by this.
   absl::Duration lease;
+  // When Tracker must look at the task by itself (Expire): while in progress never after
+  // lock_expire_time (but before it where a heartbeat has renewed the lease, so that heartbeats
+  // move nothing in an index); while a task waits for its available_time, that. The Unix epoch:
+  // never.
+  absl::Time alarm_time;
   // JSON text of an object; empty: never set.
   std::string data;
   std::vector<TaskError> errors;
 
   friend bool operator==(const Task&, const Task&) = default;
 };
+
+// Whether Claim may take the task now: it waits for a worker, and for nothing else.
+bool Claimable(const Task& task);
+
+// Whether the task has come to an end of its own: exhausted, succeeded or ignored.
+bool Finished(Status status);
+
+// The last attempt that went wrong and was not given back: what stands in the task's way. Null:
+// none.
+const TaskError* LastProblem(const Task& task);
 
 // About how many bytes the task takes, for bounds on queues and answers.
 size_t ByteSize(const Task& task);

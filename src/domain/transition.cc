@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
 #include "src/base/limits.h"
 
 namespace tracker::domain {
@@ -57,13 +58,20 @@ bool AttemptsLeft(const Task& task, const Policy& policy) {
 void Leave(Task& task, Status status, absl::Time now) {
   task.status = status;
   task.lock_expire_time = absl::UnixEpoch();
+  task.alarm_time = absl::UnixEpoch();
   task.update_time = now;
+}
+
+// From when on it may be started.
+void AvailableFrom(Task& task, absl::Time time, absl::Time now) {
+  task.available_time = time;
+  task.alarm_time = time > now ? time : absl::UnixEpoch();
 }
 
 // After an attempt that went wrong: failed while attempts are left, else exhausted.
 void FailOrExhaust(Task& task, bool left, absl::Duration delay, absl::Time now) {
   Leave(task, left ? Status::kFailed : Status::kExhausted, now);
-  if (left) task.available_time = now + delay;
+  if (left) AvailableFrom(task, now + delay, now);
 }
 
 absl::Duration DelayAfter(const Task& task, const Command& command) {
@@ -111,8 +119,25 @@ Transition LockLost(const std::optional<Task>& task, absl::Time now) {
       now);
 }
 
-Transition Paused(const std::optional<Task>& task, absl::Time now) {
-  return Refuse(Reason::kNamespacePaused, "the namespace is paused", task, now);
+Transition Paused(const std::optional<Task>& task, const Command& command, absl::Time now) {
+  return Refuse(Reason::kNamespacePaused, PausedText(PolicyOf(command)), task, now);
+}
+
+Transition NotReady(const std::optional<Task>& task, const std::vector<std::string>& unmet,
+                    absl::Time now) {
+  Transition refusal = Refuse(
+      Reason::kTaskNotReady,
+      absl::StrCat("the task of this id has not succeeded yet in ", absl::StrJoin(unmet, ", ")),
+      task, now);
+  refusal.outcome.missing = unmet;
+  return refusal;
+}
+
+// The task has changed since it was chosen.
+std::optional<Transition> CheckUnchanged(const std::optional<absl::Time>& as_of,
+                                         const std::optional<Task>& task, absl::Time now) {
+  if (!as_of || *as_of == task->update_time) return std::nullopt;
+  return Refuse(Reason::kTaskChanged, "the task has changed since it was chosen", task, now);
 }
 
 Task NewTask(const TaskKey& key, absl::Time now) {
@@ -122,7 +147,8 @@ Task NewTask(const TaskKey& key, absl::Time now) {
           .available_time = now,
           .lock_time = absl::UnixEpoch(),
           .lock_expire_time = absl::UnixEpoch(),
-          .lease = absl::ZeroDuration()};
+          .lease = absl::ZeroDuration(),
+          .alarm_time = absl::UnixEpoch()};
 }
 
 Transition On(const Create& create, std::optional<Task>& task, const Command& command,
@@ -137,15 +163,24 @@ Transition On(const Create& create, std::optional<Task>& task, const Command& co
   task->data = create.data;
   task->priority = create.priority;
   task->max_attempts = create.max_attempts;
-  task->available_time = create.available_time.value_or(now);
+  AvailableFrom(*task, create.available_time.value_or(now), now);
   task->lock = command.token;
   return Done(task, now);
+}
+
+// What a start asks of its namespace, and of those that come before it.
+std::optional<Transition> CheckNamespaces(const std::optional<Task>& task, const Command& command,
+                                          absl::Time now, const std::vector<std::string>& unmet) {
+  if (PolicyOf(command).paused) return Paused(task, command, now);
+  if (!unmet.empty()) return NotReady(task, unmet, now);
+  return std::nullopt;
 }
 
 // The lock check of Start for a task in progress. None: the start may go on, and what the last
 // attempt left behind is recorded.
 std::optional<Transition> CheckLock(const Start& start, std::optional<Task>& task,
-                                    const Command& command, absl::Time now) {
+                                    const Command& command, absl::Time now,
+                                    const std::vector<std::string>& unmet) {
   if (Live(*task, now)) {
     if (task->lock == command.token) {
       Transition same = SameAgain(task, now);
@@ -153,14 +188,14 @@ std::optional<Transition> CheckLock(const Start& start, std::optional<Task>& tas
       return same;
     }
     if (!start.ignore_lock) return Locked(task, now);
-    if (PolicyOf(command).paused) return Paused(task, now);
+    if (auto refusal = CheckNamespaces(task, command, now, unmet)) return refusal;
     Record(*task, ErrorKind::kReleased, now,
            absl::StrCat("taken over by worker '", start.worker, "' with ignore_lock"));
     return std::nullopt;
   }
   // One lock is one attempt (docs/adr/0002): this one's is over.
   if (task->lock == command.token) return LockLost(task, now);
-  if (PolicyOf(command).paused) return Paused(task, now);
+  if (auto refusal = CheckNamespaces(task, command, now, unmet)) return refusal;
   RecordLeaseExpired(*task, now);
   if (AttemptsLeft(*task, PolicyOf(command)) || start.force) return std::nullopt;
   Leave(*task, Status::kExhausted, now);
@@ -199,20 +234,20 @@ std::optional<Transition> CheckStatus(const Start& start, const std::optional<Ta
   return std::nullopt;
 }
 
-Transition On(const Start& start, std::optional<Task>& task, const Command& command,
-              absl::Time now) {
+Transition On(const Start& start, std::optional<Task>& task, const Command& command, absl::Time now,
+              const std::vector<std::string>& unmet) {
   const Policy& policy = PolicyOf(command);
   if (!task) {
     if (!start.create_if_missing) return NotFound(now);
-    if (policy.paused) return Paused(task, now);
+    if (auto refusal = CheckNamespaces(task, command, now, unmet)) return *std::move(refusal);
     task = NewTask(command.key, now);
   } else {
     if (task->status == Status::kInProgress) {
-      if (auto answer = CheckLock(start, task, command, now)) return *std::move(answer);
+      if (auto answer = CheckLock(start, task, command, now, unmet)) return *std::move(answer);
     } else {
       if (auto refusal = CheckStatus(start, task, now)) return *std::move(refusal);
       if (task->lock == command.token) return LockLost(task, now);
-      if (policy.paused) return Paused(task, now);
+      if (auto refusal = CheckNamespaces(task, command, now, unmet)) return *std::move(refusal);
     }
   }
   task->attempts = task->status == Status::kSucceeded ? 1 : task->attempts + 1;
@@ -223,6 +258,7 @@ Transition On(const Start& start, std::optional<Task>& task, const Command& comm
   task->lease = start.lease.value_or(policy.lease);
   task->lock_time = now;
   task->lock_expire_time = now + task->lease;
+  task->alarm_time = task->lock_expire_time;
   task->update_time = now;
   Transition started = Done(task, now);
   started.outcome.task->lock = task->lock;
@@ -235,6 +271,7 @@ Transition On(const Heartbeat& heartbeat, std::optional<Task>& task, const Comma
   if (!HoldsLock(*task, command)) return LockLost(task, now);
   if (heartbeat.lease) task->lease = *heartbeat.lease;
   task->lock_expire_time = now + task->lease;
+  task->alarm_time = std::min(task->alarm_time, task->lock_expire_time);
   task->update_time = now;
   if (heartbeat.data) task->data = *heartbeat.data;
   return Done(task, now);
@@ -269,10 +306,12 @@ Transition On(const Release& release, std::optional<Task>& task, const Command& 
   if (task->status == Status::kPending && EndedBy(*task, command, ErrorKind::kReleased))
     return SameAgain(task, now);
   if (!HoldsLock(*task, command)) return LockLost(task, now);
-  Record(*task, ErrorKind::kReleased, now, "given back by the worker");
+  Record(*task, ErrorKind::kReleased, now,
+         release.undelivered ? "given back: the claim's answer did not reach the worker"
+                             : "given back by the worker");
   task->attempts = std::max(0, task->attempts - 1);
   Leave(*task, Status::kPending, now);
-  task->available_time = now + release.delay;
+  AvailableFrom(*task, now + release.delay, now);
   return Done(task, now);
 }
 
@@ -287,8 +326,10 @@ void RecordBrokenOff(Task& task, absl::string_view by, absl::Time now) {
   }
 }
 
-Transition On(const Ignore&, std::optional<Task>& task, const Command& command, absl::Time now) {
+Transition On(const Ignore& ignore, std::optional<Task>& task, const Command& command,
+              absl::Time now) {
   if (!task) return NotFound(now);
+  if (auto refusal = CheckUnchanged(ignore.as_of, task, now)) return *std::move(refusal);
   if (task->status == Status::kIgnored) return SameAgain(task, now);
   RecordBrokenOff(*task, "ignored", now);
   Leave(*task, Status::kIgnored, now);
@@ -300,17 +341,19 @@ Transition On(const Reset& reset, std::optional<Task>& task, const Command& comm
               absl::Time now) {
   if (!task) return NotFound(now);
   if (task->status == Status::kPending && task->lock == command.token) return SameAgain(task, now);
+  if (auto refusal = CheckUnchanged(reset.as_of, task, now)) return *std::move(refusal);
   if (Live(*task, now) && !reset.force) return Locked(task, now);
   RecordBrokenOff(*task, "reset", now);
   Leave(*task, Status::kPending, now);
   task->attempts = 0;
-  task->available_time = now;
+  AvailableFrom(*task, now, now);
   task->lock = command.token;
   return Done(task, now);
 }
 
 Transition On(const Delete& del, std::optional<Task>& task, const Command&, absl::Time now) {
   if (!task) return NotFound(now);
+  if (auto refusal = CheckUnchanged(del.as_of, task, now)) return *std::move(refusal);
   if (Live(*task, now) && !del.force) return Locked(task, now);
   Transition gone = Done(task, now);
   task.reset();
@@ -319,10 +362,28 @@ Transition On(const Delete& del, std::optional<Task>& task, const Command&, absl
 
 Transition On(const Expire&, std::optional<Task>& task, const Command& command, absl::Time now) {
   if (!task) return NotFound(now);
-  if (task->status != Status::kInProgress || Live(*task, now)) return SameAgain(task, now);
+  if (task->alarm_time == absl::UnixEpoch() || now < task->alarm_time) return SameAgain(task, now);
+  if (task->status != Status::kInProgress) {
+    // It was waiting for its time, which has come.
+    task->alarm_time = absl::UnixEpoch();
+    return Done(task, now);
+  }
+  if (Live(*task, now)) {
+    // Heartbeats have renewed the lease since.
+    task->alarm_time = task->lock_expire_time;
+    return Done(task, now);
+  }
   RecordLeaseExpired(*task, now);
   FailOrExhaust(*task, AttemptsLeft(*task, PolicyOf(command)), DelayAfter(*task, command), now);
   return Done(task, now);
+}
+
+Transition On(const Purge& purge, std::optional<Task>& task, const Command&, absl::Time now) {
+  if (!task) return NotFound(now);
+  if (!Finished(task->status) || task->update_time > purge.before) return SameAgain(task, now);
+  Transition gone = Done(task, now);
+  task.reset();
+  return gone;
 }
 
 }  // namespace
@@ -340,9 +401,17 @@ std::string KeepInnermostEnd(std::string text, size_t limit) {
   return absl::StrCat(kCut, absl::string_view(text).substr(from));
 }
 
-Transition Apply(std::optional<Task>& task, const Command& command, absl::Time now) {
-  return std::visit([&](const auto& action) { return On(action, task, command, now); },
-                    command.action);
+Transition Apply(std::optional<Task>& task, const Command& command, absl::Time now,
+                 const std::vector<std::string>& unmet) {
+  return std::visit(
+      [&](const auto& action) -> Transition {
+        if constexpr (std::is_same_v<std::decay_t<decltype(action)>, Start>) {
+          return On(action, task, command, now, unmet);
+        } else {
+          return On(action, task, command, now);
+        }
+      },
+      command.action);
 }
 
 }  // namespace tracker::domain

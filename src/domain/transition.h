@@ -3,6 +3,8 @@
 #pragma once
 
 #include <optional>
+#include <string>
+#include <vector>
 
 #include "absl/time/time.h"
 #include "src/domain/command.h"
@@ -20,7 +22,9 @@ struct Transition {
 
 // Applies `command` to `task` in place; none: there is no such task, before or after. `now` is the
 // database's clock, whole microseconds. Where nothing changed, `task` is as it was.
-Transition Apply(std::optional<Task>& task, const Command& command, absl::Time now);
+// `unmet`: of Start::after, the namespaces in which the task of the same id has not succeeded.
+Transition Apply(std::optional<Task>& task, const Command& command, absl::Time now,
+                 const std::vector<std::string>& unmet = {});
 
 // The number of attempts that a task may have: its own, else its namespace's.
 int EffectiveMaxAttempts(const Task& task, const Policy& policy);

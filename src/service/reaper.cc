@@ -9,7 +9,7 @@
 namespace tracker::service {
 
 absl::StatusOr<int> ReapOnce(store::Store& store, int limit) {
-  absl::StatusOr<std::vector<domain::TaskKey>> keys = store.ListExpired(limit);
+  absl::StatusOr<std::vector<domain::TaskKey>> keys = store.ListDue(limit);
   if (!keys.ok()) return keys.status();
   if (keys->empty()) return 0;
   absl::BitGen random;

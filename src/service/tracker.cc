@@ -48,7 +48,7 @@ class Tracker::Impl {
     }
     reaper_.emplace(options_.reap_interval, [this] { return Reap(); });
     folder_.emplace(kFoldInterval, [this] {
-      (void)store_->FoldCounts();  // A database that is away is the monitor's to tell.
+      (void)store_->Tidy();  // A database that is away is the monitor's to tell.
       return false;
     });
   }
@@ -167,6 +167,18 @@ void Tracker::List(ListRequest request, CallContext context, ListCallback done) 
 void Tracker::Count(std::string name_space, CallContext context, CountCallback done) {
   impl_->Count(std::move(name_space), std::move(context), std::move(done));
 }
+
+void Tracker::Claim(ClaimRequest, CallContext, ClaimCallback) {}
+void Tracker::GiveBack(std::vector<domain::Task>) {}
+void Tracker::SetPolicy(domain::Policy, CallContext, PolicyCallback) {}
+void Tracker::GetPolicy(std::string, CallContext, PolicyCallback) {}
+void Tracker::ListPolicies(CallContext, PoliciesCallback) {}
+void Tracker::DeletePolicy(std::string, CallContext, StatusCallback) {}
+void Tracker::GroupErrors(store::ErrorGroupQuery, CallContext, GroupsCallback) {}
+void Tracker::CheckCounts(CallContext, CheckCallback) {}
+void Tracker::BulkUpdate(BulkRequest, CallContext, ProgressCallback, JobCallback) {}
+void Tracker::ExpireAll(bool, CallContext, ProgressCallback, JobCallback) {}
+void Tracker::PurgeAll(std::string, bool, CallContext, ProgressCallback, JobCallback) {}
 
 bool Tracker::healthy() const { return impl_->healthy(); }
 

@@ -9,6 +9,7 @@
 #include <atomic>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -17,6 +18,7 @@
 #include "absl/time/time.h"
 #include "src/base/limits.h"
 #include "src/domain/command.h"
+#include "src/domain/policy.h"
 #include "src/store/store.h"
 
 namespace tracker::service {
@@ -45,6 +47,50 @@ struct CountAnswer {
   std::vector<store::StatusCount> counts;
 };
 
+struct ClaimRequest {
+  std::string name_space;
+  // As domain::Start::after.
+  std::vector<std::string> after;
+  // 1 to limits::kClaimTasks.
+  int limit = 1;
+  std::string worker;
+  // None: as the policy says.
+  std::optional<absl::Duration> lease;
+  // How long to wait for a task where there is none.
+  absl::Duration wait = absl::ZeroDuration();
+  // The lock to take.
+  std::string token;
+};
+struct ClaimResult {
+  // kOk, also with no tasks; else why not, without a task.
+  domain::Outcome refusal;
+  // With their lock.
+  std::vector<domain::Task> tasks;
+  absl::Time now;
+};
+
+enum class BulkAction { kRetry, kIgnore, kReset, kDelete };
+struct BulkRequest {
+  // The filters. Its limit, order, cursor and bounds are the job's own.
+  store::ListQuery filter;
+  BulkAction action = BulkAction::kRetry;
+  bool dry_run = false;
+  // Tasks a second; 0: no limit.
+  int max_per_second = 0;
+  // Also tasks that a worker holds.
+  bool force = false;
+};
+// How far a job is. Expire counts what it found as matched, Purge too.
+struct JobProgress {
+  int64_t scanned = 0;
+  int64_t matched = 0;
+  int64_t updated = 0;
+  // Changed meanwhile, held, or gone.
+  int64_t skipped = 0;
+  // About how many there are to look at; 0: unknown.
+  int64_t total = 0;
+};
+
 struct TrackerOptions {
   // 0: as many as the store has use for.
   int lanes = 0;
@@ -56,6 +102,18 @@ struct TrackerOptions {
   // second.
   absl::Duration reap_interval = absl::Milliseconds(250);
   absl::Duration ping_interval = absl::Seconds(1);
+  // How often finished tasks past their retention are looked for, in namespaces that have one;
+  // each look is a walk in bounded steps.
+  absl::Duration purge_interval = absl::Minutes(1);
+  // False: it is done by hand only (ExpireAll, PurgeAll).
+  bool reap = true;
+  bool purge = true;
+  // How often a change of a policy by another server is looked for: well within the second that is
+  // promised.
+  absl::Duration policy_interval = absl::Milliseconds(500);
+  // How often a namespace's waiting Claims look for what other servers have made available; with
+  // the reaper's interval well within the second that is promised.
+  absl::Duration claim_interval = absl::Milliseconds(600);
   // Told whenever the store goes away or comes back, from a thread of the service; once at the
   // start, with what is so then.
   std::function<void(bool healthy)> on_health;
@@ -67,6 +125,17 @@ class Tracker {
   using OutcomesCallback = absl::AnyInvocable<void(std::vector<domain::Outcome>)>;
   using ListCallback = absl::AnyInvocable<void(absl::StatusOr<ListAnswer>)>;
   using CountCallback = absl::AnyInvocable<void(absl::StatusOr<CountAnswer>)>;
+  using ClaimCallback = absl::AnyInvocable<void(ClaimResult)>;
+  using PolicyCallback = absl::AnyInvocable<void(absl::StatusOr<domain::Policy>)>;
+  using PoliciesCallback = absl::AnyInvocable<void(absl::StatusOr<std::vector<domain::Policy>>)>;
+  using StatusCallback = absl::AnyInvocable<void(absl::Status)>;
+  using GroupsCallback = absl::AnyInvocable<void(absl::StatusOr<store::ErrorGroups>)>;
+  using CheckCallback = absl::AnyInvocable<void(absl::StatusOr<store::CountCheck>)>;
+  // Called now and then while a job runs, from its thread.
+  using ProgressCallback = std::function<void(const JobProgress&)>;
+  // Called once at a job's end: Cancelled when the caller went away, Unavailable when the store did
+  // or the server stops, ResourceExhausted when limits::kJobs run already.
+  using JobCallback = absl::AnyInvocable<void(absl::Status, JobProgress)>;
 
   Tracker(std::unique_ptr<store::Store> store, TrackerOptions options);
   // Stops as Stop does.
@@ -82,6 +151,31 @@ class Tracker {
   // InvalidArgument: the page token is not one of these filters'.
   void List(ListRequest request, CallContext context, ListCallback done);
   void Count(std::string name_space, CallContext context, CountCallback done);
+
+  // Claims tasks that are claimable, or waits for some. A caller that is gone by the time gets
+  // none.
+  void Claim(ClaimRequest request, CallContext context, ClaimCallback done);
+  // Gives back, without costing an attempt, what a Claim answered but reached nobody.
+  void GiveBack(std::vector<domain::Task> tasks);
+
+  // `policy` has been validated. Answers it as it holds now, on this server at once and on others
+  // within a second.
+  void SetPolicy(domain::Policy policy, CallContext context, PolicyCallback done);
+  // The defaults where there is none.
+  void GetPolicy(std::string name_space, CallContext context, PolicyCallback done);
+  void ListPolicies(CallContext context, PoliciesCallback done);
+  void DeletePolicy(std::string name_space, CallContext context, StatusCallback done);
+
+  void GroupErrors(store::ErrorGroupQuery query, CallContext context, GroupsCallback done);
+  void CheckCounts(CallContext context, CheckCallback done);
+
+  // Jobs, in bounded steps on a thread of their own, until done or the caller is gone.
+  void BulkUpdate(BulkRequest request, CallContext context, ProgressCallback progress,
+                  JobCallback done);
+  void ExpireAll(bool dry_run, CallContext context, ProgressCallback progress, JobCallback done);
+  // An empty namespace: all that have a retention.
+  void PurgeAll(std::string name_space, bool dry_run, CallContext context,
+                ProgressCallback progress, JobCallback done);
 
   // Whether the store answered the last time it was asked.
   bool healthy() const;

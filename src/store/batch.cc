@@ -17,6 +17,19 @@ Batch::Batch(absl::Span<const Command* const> commands) : commands_(commands) {
   std::sort(keys_.begin(), keys_.end());
   keys_.erase(std::unique(keys_.begin(), keys_.end()), keys_.end());
   rows_.resize(keys_.size());
+  for (const Command* command : commands) {
+    const auto* start = std::get_if<domain::Start>(&command->action);
+    if (start == nullptr) continue;
+    for (const std::string& name_space : start->after) {
+      TaskKey key{name_space, command->key.id};
+      if (!std::binary_search(keys_.begin(), keys_.end(), key)) {
+        prerequisites_.push_back(std::move(key));
+      }
+    }
+  }
+  std::sort(prerequisites_.begin(), prerequisites_.end());
+  prerequisites_.erase(std::unique(prerequisites_.begin(), prerequisites_.end()),
+                       prerequisites_.end());
 }
 
 size_t Batch::IndexOf(const TaskKey& key) const {
@@ -26,6 +39,38 @@ size_t Batch::IndexOf(const TaskKey& key) const {
 void Batch::Load(Task task) {
   Row& row = rows_[IndexOf(task.key)];
   row.before = std::move(task);
+}
+
+void Batch::LoadSucceeded(const TaskKey& key) { succeeded_.insert(key); }
+
+std::vector<std::string> Batch::Unmet(const Command& command) const {
+  std::vector<std::string> unmet;
+  const auto* start = std::get_if<domain::Start>(&command.action);
+  if (start == nullptr) return unmet;
+  for (const std::string& name_space : start->after) {
+    const TaskKey key{name_space, command.key.id};
+    const auto row = std::lower_bound(keys_.begin(), keys_.end(), key);
+    // A task of this very batch is as the commands before have left it.
+    const bool met =
+        row != keys_.end() && *row == key
+            ? rows_[row - keys_.begin()].after.has_value() &&
+                  rows_[row - keys_.begin()].after->status == domain::Status::kSucceeded
+            : succeeded_.contains(key);
+    if (!met) unmet.push_back(name_space);
+  }
+  return unmet;
+}
+
+void Batch::CountAttempt(const Command& command, bool was_in_progress, const Row& row) {
+  if (!was_in_progress || !command.policy || !command.policy->pause_on_failure) return;
+  const bool succeeded = std::holds_alternative<domain::Succeed>(command.action);
+  const bool failed = std::holds_alternative<domain::Fail>(command.action) ||
+                      (std::holds_alternative<domain::Expire>(command.action) && row.after &&
+                       row.after->status != domain::Status::kInProgress);
+  if (!succeeded && !failed) return;
+  AttemptCount& count = attempts_[command.key.name_space];
+  count.ended += 1;
+  count.failed += failed ? 1 : 0;
 }
 
 void Batch::Exclude(const TaskKey& key, domain::Reason reason, std::string message) {
@@ -42,8 +87,11 @@ void Batch::Run(absl::Time now) {
           {.reason = excluded->second.reason, .message = excluded->second.message, .now = now});
       continue;
     }
-    domain::Transition transition = domain::Apply(rows_[index].after, *command, now);
-    rows_[index].changed |= transition.changed;
+    Row& row = rows_[index];
+    const bool was_in_progress = row.after && row.after->status == domain::Status::kInProgress;
+    domain::Transition transition = domain::Apply(row.after, *command, now, Unmet(*command));
+    row.changed |= transition.changed;
+    if (transition.changed) CountAttempt(*command, was_in_progress, row);
     outcomes_.push_back(std::move(transition.outcome));
   }
   // Created and deleted in one batch: nothing to write.
@@ -54,7 +102,10 @@ void Batch::ForgiveRepeatedDeletes() {
   for (size_t i = 0; i < commands_.size(); ++i) {
     Outcome& outcome = outcomes_[i];
     if (outcome.reason != domain::Reason::kTaskNotFound) continue;
-    if (!std::holds_alternative<domain::Delete>(commands_[i]->action)) continue;
+    if (!std::holds_alternative<domain::Delete>(commands_[i]->action) &&
+        !std::holds_alternative<domain::Purge>(commands_[i]->action)) {
+      continue;
+    }
     outcome.reason = domain::Reason::kOk;
     outcome.message.clear();
     outcome.task = Task{.key = commands_[i]->key};

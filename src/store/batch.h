@@ -10,10 +10,12 @@
 #include <vector>
 
 #include "absl/container/flat_hash_map.h"
+#include "absl/container/flat_hash_set.h"
 #include "absl/time/time.h"
 #include "absl/types/span.h"
 #include "src/domain/command.h"
 #include "src/domain/task.h"
+#include "src/store/store.h"
 
 namespace tracker::store {
 
@@ -28,6 +30,8 @@ class Batch {
     // Deleted and made anew within the batch: another task, and so another row, of the same name.
     bool replaced() const { return before && after && before->create_time != after->create_time; }
   };
+  // The attempts that ended, by namespace; only of commands whose policy counts them.
+  using AttemptDeltas = std::map<std::string, AttemptCount>;
   // How the number of tasks of a namespace and status changes.
   using CountDeltas = std::map<std::pair<std::string, domain::Status>, int64_t>;
 
@@ -40,6 +44,12 @@ class Batch {
 
   // A task as it was found; those not loaded are not there. Before Run.
   void Load(domain::Task task);
+
+  // The tasks that starts want to have succeeded (Start::after), in key order, each once; without
+  // those that are keys(). Nothing of them is written, and they need not be locked.
+  const std::vector<domain::TaskKey>& prerequisites() const { return prerequisites_; }
+  // One of them has succeeded. Before Run.
+  void LoadSucceeded(const domain::TaskKey& key);
 
   // The row of this key is out of reach: each of its commands gets `reason` and `message`, and
   // changes nothing. Before Run.
@@ -55,6 +65,7 @@ class Batch {
   // After Run. rows()[i] belongs to keys()[i].
   const std::vector<Row>& rows() const { return rows_; }
   CountDeltas Deltas() const;
+  const AttemptDeltas& attempts() const { return attempts_; }
   // The i-th outcome is the i-th command's. Leaves the batch without them.
   std::vector<domain::Outcome> TakeOutcomes() { return std::move(outcomes_); }
 
@@ -65,10 +76,16 @@ class Batch {
   };
 
   size_t IndexOf(const domain::TaskKey& key) const;
+  // Of Start::after, where the task has not succeeded.
+  std::vector<std::string> Unmet(const domain::Command& command) const;
+  void CountAttempt(const domain::Command& command, bool was_in_progress, const Row& row);
 
   absl::Span<const domain::Command* const> commands_;
   std::vector<domain::TaskKey> keys_;
   std::vector<Row> rows_;
+  std::vector<domain::TaskKey> prerequisites_;
+  absl::flat_hash_set<domain::TaskKey> succeeded_;
+  AttemptDeltas attempts_;
   absl::flat_hash_map<size_t, Excluded> excluded_;
   std::vector<domain::Outcome> outcomes_;
 };

@@ -20,7 +20,9 @@
 #include "absl/status/statusor.h"
 #include "absl/time/time.h"
 #include "absl/types/span.h"
+#include "src/base/limits.h"
 #include "src/domain/command.h"
+#include "src/domain/policy.h"
 #include "src/domain/task.h"
 
 namespace tracker::store {
@@ -40,6 +42,10 @@ struct ListQuery {
   std::string id_prefix;
   // Empty: any.
   std::string worker;
+  // Part of the message of one of the task's errors, ASCII letters in any case; empty: any.
+  std::string error_text;
+  // Of the last problem (domain::FingerprintOf); 0: any.
+  int64_t error_fingerprint = 0;
   Order order = Order::kNewestFirst;
   int limit = 100;
   // The page ends before the tasks' domain::ByteSize passes this; but it has at least one task
@@ -47,6 +53,8 @@ struct ListQuery {
   size_t byte_limit = 4 * 1024 * 1024;
   // None: from the start.
   std::optional<Cursor> after;
+  // How many tasks to look at before the page ends, though short or empty.
+  int scan_limit = limits::kPageScan;
 };
 
 struct Page {
@@ -55,6 +63,109 @@ struct Page {
   absl::Time now;
   // None after the last page.
   std::optional<Cursor> next;
+  // How many tasks were looked at.
+  int scanned = 0;
+};
+
+// What one Claim asks for.
+struct ClaimOrder {
+  // Becomes the lock of each task.
+  std::string token;
+  std::string worker;
+  // None: as the policy says.
+  std::optional<absl::Duration> lease;
+  int limit = 1;
+  // The tasks' domain::ByteSize in all stays below; but one task is always handed out.
+  size_t byte_limit = limits::kAnswerBytes;
+};
+
+// Claims of one namespace that are served together.
+struct ClaimQuery {
+  std::string name_space;
+  // As domain::Start::after.
+  std::vector<std::string> after;
+  // None: the defaults. A paused one: only what was claimed before with the same token.
+  std::shared_ptr<const domain::Policy> policy;
+  std::vector<ClaimOrder> orders;
+  // Where to go on: the `next` of an answer.
+  std::string from;
+};
+
+struct ClaimAnswer {
+  // For each order its tasks, with their lock.
+  std::vector<std::vector<domain::Task>> tasks;
+  absl::Time now;
+  // Set when the step ended at its bound with orders unfilled: there may be more from here on.
+  std::string next;
+};
+
+// Finished tasks of a namespace, to be purged.
+struct FinishedQuery {
+  std::string name_space;
+  // Finished, and last changed, not after `now` less this.
+  absl::Duration age;
+  // Where to go on: the `next` of an answer.
+  std::optional<Cursor> after;
+  int limit = limits::kJobStep;
+};
+struct FinishedPage {
+  std::vector<domain::TaskKey> keys;
+  // `now` less the age: for domain::Purge.
+  absl::Time before;
+  int scanned = 0;
+  // None after the last.
+  std::optional<Cursor> next;
+};
+
+struct ErrorGroupQuery {
+  std::string name_space;
+  // Empty: all.
+  std::vector<domain::Status> statuses;
+  int limit = limits::kDefaultGroups;
+  int scan_limit = limits::kGroupScan;
+};
+struct ErrorGroup {
+  int64_t fingerprint = 0;
+  int64_t count = 0;
+  // Of the tasks' last problems.
+  absl::Time first;
+  absl::Time last;
+  // The last one's task, and its message.
+  std::string id;
+  std::string message;
+};
+struct ErrorGroups {
+  std::vector<ErrorGroup> groups;
+  int64_t scanned = 0;
+  // There are older ones that were not looked at.
+  bool truncated = false;
+};
+
+struct CountMismatch {
+  std::string name_space;
+  domain::Status status = domain::Status::kPending;
+  int64_t counted = 0;
+  int64_t actual = 0;
+
+  friend bool operator==(const CountMismatch&, const CountMismatch&) = default;
+};
+struct CountCheck {
+  int64_t tasks = 0;
+  std::vector<CountMismatch> mismatches;
+};
+
+// Attempts that ended.
+struct AttemptCount {
+  int64_t ended = 0;
+  int64_t failed = 0;
+
+  friend bool operator==(const AttemptCount&, const AttemptCount&) = default;
+};
+
+struct ApplyOptions {
+  // Leave out rows that somebody else is writing, instead of waiting: their outcome is
+  // kStoreUnavailable. For work that another will do, or that comes again.
+  bool skip_held = false;
 };
 
 struct StatusCount {
@@ -73,7 +184,22 @@ class Store {
   // Commands on one task take effect one after another, each on what the one before left. A refusal
   // or an error of one stops no other. When the database cannot be reached, every outcome that is
   // not known is kStoreUnavailable; applying the same commands (same tokens) again is then safe.
-  virtual std::vector<domain::Outcome> Apply(absl::Span<const domain::Command* const> commands) = 0;
+  virtual std::vector<domain::Outcome> Apply(absl::Span<const domain::Command* const> commands,
+                                             const ApplyOptions& options) = 0;
+  std::vector<domain::Outcome> Apply(absl::Span<const domain::Command* const> commands) {
+    return Apply(commands, {});
+  }
+
+  // One step of handing out claimable tasks: highest priority first, then available longest, dealt
+  // to the orders one by one in turn. Durable as Apply. An order whose token was used in a Claim of
+  // the last limits::kClaimMemory gets what of those tasks its token still holds, and no others: so
+  // a step whose outcome is unknown may be repeated.
+  virtual absl::StatusOr<ClaimAnswer> Claim(const ClaimQuery& query) = 0;
+
+  // Which of the namespaces have a claimable task, as of now; cheap. The i-th answer is the i-th
+  // namespace's.
+  virtual absl::StatusOr<std::vector<bool>> HaveClaimable(
+      const std::vector<std::string>& name_spaces) = 0;
 
   // The task without its lock; kTaskNotFound, or kStoreUnavailable.
   virtual domain::Outcome Get(const domain::TaskKey& key) = 0;
@@ -84,13 +210,44 @@ class Store {
   // Exact, from counters; by namespace, then status; zeros left out. Empty namespace: all.
   virtual absl::StatusOr<std::vector<StatusCount>> Count(const std::string& name_space) = 0;
 
-  // Up to `limit` tasks whose lease is over, the longest over first. Locks nothing: apply Expire to
-  // each to end it.
-  virtual absl::StatusOr<std::vector<domain::TaskKey>> ListExpired(int limit) = 0;
+  // Up to `limit` tasks whose alarm_time has come, the earliest first. Locks nothing: apply Expire
+  // to each.
+  virtual absl::StatusOr<std::vector<domain::TaskKey>> ListDue(int limit) = 0;
 
-  // Folds what commits have added to the counters, in a bounded step; to be called now and then, by
-  // any number of servers. Count is exact without it, only slower.
-  virtual absl::Status FoldCounts() = 0;
+  // One step of looking for finished tasks to purge, oldest first. Locks nothing: apply Purge to
+  // each.
+  virtual absl::StatusOr<FinishedPage> ListFinished(const FinishedQuery& query) = 0;
+
+  virtual absl::StatusOr<ErrorGroups> GroupErrors(const ErrorGroupQuery& query) = 0;
+
+  // Recounts the tasks in one snapshot, and compares with what Count says in the same snapshot.
+  virtual absl::StatusOr<CountCheck> CheckCounts() = 0;
+
+  // Policies. Set answers the policy as it is stored, with its new revision and update_time. With
+  // `revision` it is set only if the stored one has that revision (0: there is none); else Aborted.
+  // ResourceExhausted beyond limits::kPolicies.
+  virtual absl::StatusOr<domain::Policy> SetPolicy(const domain::Policy& policy,
+                                                   std::optional<int64_t> revision) = 0;
+  // None: there is none.
+  virtual absl::StatusOr<std::optional<domain::Policy>> GetPolicy(
+      const std::string& name_space) = 0;
+  // By namespace.
+  virtual absl::StatusOr<std::vector<domain::Policy>> ListPolicies() = 0;
+  // Also when there is none.
+  virtual absl::Status DeletePolicy(const std::string& name_space) = 0;
+  // Differs from any earlier answer once a policy has changed.
+  virtual absl::StatusOr<int64_t> PolicyVersion() = 0;
+
+  // The attempts of a namespace that ended within the last `window`, but after `since`. Counted
+  // only for commands whose policy has pause_on_failure; to the second: by the second, rounded
+  // down, in which they ended.
+  virtual absl::StatusOr<AttemptCount> CountAttempts(const std::string& name_space,
+                                                     absl::Duration window, absl::Time since) = 0;
+
+  // Folds what commits have added to the counters, forgets old claims, and whatever else keeps the
+  // store quick, in a bounded step; to be called now and then, by any number of servers. All is
+  // right without it, only slower.
+  virtual absl::Status Tidy() = 0;
 
   // Whether the database answers and can be written.
   virtual absl::Status Ping() = 0;

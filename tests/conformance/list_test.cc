@@ -1,4 +1,4 @@
-// List, Count, ListExpired, FoldCounts: what is read of many tasks.
+// List, Count, ListDue, Tidy: what is read of many tasks.
 #include <gtest/gtest.h>
 
 #include <algorithm>
@@ -59,7 +59,7 @@ TEST_P(ListTest, NothingIsOneEmptyPage) {
   EXPECT_TRUE(page->tasks.empty());
   EXPECT_FALSE(page->next.has_value());
   EXPECT_TRUE(Value(store().Count("")).empty());
-  EXPECT_TRUE(Value(store().ListExpired(10)).empty());
+  EXPECT_TRUE(Value(store().ListDue(10)).empty());
 }
 
 TEST_P(ListTest, OrdersByTimeAndThenByTheBytesOfTheId) {
@@ -219,7 +219,7 @@ TEST_P(CountTest, FollowsEveryChangeAndLeavesZerosOut) {
   EXPECT_FALSE(Apply(Make("a", Start{})).ok());
   EXPECT_EQ(count(),
             (Expected{{kNamespace, Status::kPending, 1}, {kNamespace, Status::kSucceeded, 1}}));
-  ASSERT_OK(store().FoldCounts());
+  ASSERT_OK(store().Tidy());
   ASSERT_OK(Apply(Make("b", Delete{})));
   EXPECT_EQ(count(), (Expected{{kNamespace, Status::kSucceeded, 1}}));
   ASSERT_OK(Apply(Make("c", Create{}, "", "another")));
@@ -234,14 +234,14 @@ TEST_P(CountTest, FoldingChangesNothingThatIsSeen) {
     ASSERT_OK(Apply(Make(absl::StrCat("t", i), Start{.create_if_missing = true})));
   }
   for (int i = 0; i < 3; ++i) {
-    ASSERT_OK(store().FoldCounts());
+    ASSERT_OK(store().Tidy());
     EXPECT_EQ(Value(store().Count(kNamespace)),
               (std::vector<StatusCount>{{kNamespace, Status::kInProgress, 300}}));
   }
   for (int i = 0; i < 300; ++i) {
     ASSERT_OK(Apply(Make(absl::StrCat("t", i), Delete{.force = true})));
   }
-  ASSERT_OK(store().FoldCounts());
+  ASSERT_OK(store().Tidy());
   EXPECT_TRUE(Value(store().Count("")).empty());
 }
 
@@ -266,7 +266,7 @@ TEST_P(CountTest, IsExactAtAnyMomentWhileOthersWriteAndFold) {
     });
   }
   threads.emplace_back([&] {
-    while (!stop) EXPECT_OK(other->FoldCounts());
+    while (!stop) EXPECT_OK(other->Tidy());
   });
   int looks = 0;
   while (!stop) {
@@ -301,12 +301,12 @@ TEST_P(ExpiryTest, ListsLeasesThatAreOverTheLongestOverFirst) {
   ASSERT_OK(Apply(Make("done", Succeed{}, lock)));
   ASSERT_OK(Apply(
       Make("x", Start{.lease = absl::Seconds(5), .create_if_missing = true}, lock, "another")));
-  EXPECT_TRUE(Value(store().ListExpired(10)).empty());
+  EXPECT_TRUE(Value(store().ListDue(10)).empty());
   Advance(absl::Seconds(40));
   using Expected = std::vector<domain::TaskKey>;
-  EXPECT_EQ(Value(store().ListExpired(10)),
+  EXPECT_EQ(Value(store().ListDue(10)),
             (Expected{{"another", "x"}, {kNamespace, "a"}, {kNamespace, "b"}, {kNamespace, "c"}}));
-  EXPECT_EQ(Value(store().ListExpired(2)), (Expected{{"another", "x"}, {kNamespace, "a"}}));
+  EXPECT_EQ(Value(store().ListDue(2)), (Expected{{"another", "x"}, {kNamespace, "a"}}));
 
   // It changes nothing by itself; Expire does.
   EXPECT_EQ(Get("a").task->status, Status::kInProgress);
@@ -314,7 +314,7 @@ TEST_P(ExpiryTest, ListsLeasesThatAreOverTheLongestOverFirst) {
   ASSERT_OK(Apply(Make("live", domain::Expire{})));
   EXPECT_EQ(Get("a").task->status, Status::kFailed);
   EXPECT_EQ(Get("live").task->status, Status::kInProgress);
-  EXPECT_EQ(Value(store().ListExpired(10)).size(), 3u);
+  EXPECT_EQ(Value(store().ListDue(10)).size(), 3u);
 }
 
 }  // namespace

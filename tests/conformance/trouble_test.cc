@@ -175,7 +175,7 @@ TEST_P(TroubleTest, ADatabaseThatGoesAwayIsUnavailableAndThenBack) {
     EXPECT_EQ(store().List({.name_space = kNamespace}).status().code(),
               absl::StatusCode::kUnavailable);
     EXPECT_EQ(store().Count("").status().code(), absl::StatusCode::kUnavailable);
-    EXPECT_EQ(store().ListExpired(1).status().code(), absl::StatusCode::kUnavailable);
+    EXPECT_EQ(store().ListDue(1).status().code(), absl::StatusCode::kUnavailable);
   }
   BringBack();
   // The same commands, the same tokens, the same store.

@@ -101,30 +101,18 @@ std::unique_ptr<store::Store> OpenSqlite(const TempFolder& folder) {
 }
 
 // Keeps every Apply until it is released.
-class StuckStore final : public store::Store {
+class StuckStore final : public testing::UnavailableStore {
  public:
   explicit StuckStore(absl::Notification* release) : release_(*release) {}
 
-  std::vector<domain::Outcome> Apply(absl::Span<const domain::Command* const> commands) override {
+  std::vector<domain::Outcome> Apply(absl::Span<const domain::Command* const> commands,
+                                     const store::ApplyOptions&) override {
     release_.WaitForNotification();
     return std::vector<domain::Outcome>(
         commands.size(), domain::Outcome{.reason = domain::Reason::kStoreUnavailable});
   }
-  domain::Outcome Get(const domain::TaskKey&) override {
-    return {.reason = domain::Reason::kStoreUnavailable};
-  }
-  absl::StatusOr<store::Page> List(const store::ListQuery&) override { return Gone(); }
-  absl::StatusOr<std::vector<store::StatusCount>> Count(const std::string&) override {
-    return Gone();
-  }
-  absl::StatusOr<std::vector<domain::TaskKey>> ListExpired(int) override { return Gone(); }
-  absl::Status FoldCounts() override { return Gone(); }
-  absl::Status Ping() override { return Gone(); }
-  int WriterLanes() const override { return 1; }
 
  private:
-  static absl::Status Gone() { return absl::UnavailableError("the database is gone"); }
-
   absl::Notification& release_;
 };
 

@@ -9,10 +9,11 @@
 #include "absl/time/clock.h"
 #include "src/store/batch.h"
 #include "src/store/store.h"
+#include "tests/support/unavailable_store.h"
 
 namespace tracker::testing {
 
-class FakeStore : public store::Store {
+class FakeStore : public UnavailableStore {
  public:
   // What a test keeps of the store when a Tracker owns it.
   struct Control {
@@ -49,7 +50,9 @@ class FakeStore : public store::Store {
 
   explicit FakeStore(std::shared_ptr<Control> control) : control_(std::move(control)) {}
 
-  std::vector<domain::Outcome> Apply(absl::Span<const domain::Command* const> commands) override {
+  using Store::Apply;
+  std::vector<domain::Outcome> Apply(absl::Span<const domain::Command* const> commands,
+                                     const store::ApplyOptions&) override {
     absl::MutexLock lock(&control_->mutex);
     ++control_->applying;
     control_->mutex.Await(absl::Condition(
@@ -104,7 +107,7 @@ class FakeStore : public store::Store {
     if (control_->away) return absl::UnavailableError("away");
     return std::vector<store::StatusCount>{};
   }
-  absl::StatusOr<std::vector<domain::TaskKey>> ListExpired(int limit) override {
+  absl::StatusOr<std::vector<domain::TaskKey>> ListDue(int limit) override {
     absl::MutexLock lock(&control_->mutex);
     if (control_->away) return absl::UnavailableError("away");
     std::vector<domain::TaskKey> keys;
@@ -115,7 +118,7 @@ class FakeStore : public store::Store {
     }
     return keys;
   }
-  absl::Status FoldCounts() override { return absl::OkStatus(); }
+  absl::Status Tidy() override { return absl::OkStatus(); }
   absl::Status Ping() override {
     absl::MutexLock lock(&control_->mutex);
     return control_->away ? absl::UnavailableError("away") : absl::OkStatus();

@@ -1,0 +1,60 @@
+// A store whose database is away: every method answers Unavailable. Fakes override what they have.
+#pragma once
+
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "src/store/store.h"
+
+namespace tracker::testing {
+
+class UnavailableStore : public store::Store {
+ public:
+  using Store::Apply;
+  std::vector<domain::Outcome> Apply(absl::Span<const domain::Command* const> commands,
+                                     const store::ApplyOptions&) override {
+    return std::vector<domain::Outcome>(
+        commands.size(), domain::Outcome{.reason = domain::Reason::kStoreUnavailable});
+  }
+  absl::StatusOr<store::ClaimAnswer> Claim(const store::ClaimQuery&) override { return Gone(); }
+  absl::StatusOr<std::vector<bool>> HaveClaimable(const std::vector<std::string>&) override {
+    return Gone();
+  }
+  domain::Outcome Get(const domain::TaskKey&) override {
+    return {.reason = domain::Reason::kStoreUnavailable};
+  }
+  absl::StatusOr<store::Page> List(const store::ListQuery&) override { return Gone(); }
+  absl::StatusOr<std::vector<store::StatusCount>> Count(const std::string&) override {
+    return Gone();
+  }
+  absl::StatusOr<std::vector<domain::TaskKey>> ListDue(int) override { return Gone(); }
+  absl::StatusOr<store::FinishedPage> ListFinished(const store::FinishedQuery&) override {
+    return Gone();
+  }
+  absl::StatusOr<store::ErrorGroups> GroupErrors(const store::ErrorGroupQuery&) override {
+    return Gone();
+  }
+  absl::StatusOr<store::CountCheck> CheckCounts() override { return Gone(); }
+  absl::StatusOr<domain::Policy> SetPolicy(const domain::Policy&, std::optional<int64_t>) override {
+    return Gone();
+  }
+  absl::StatusOr<std::optional<domain::Policy>> GetPolicy(const std::string&) override {
+    return Gone();
+  }
+  absl::StatusOr<std::vector<domain::Policy>> ListPolicies() override { return Gone(); }
+  absl::Status DeletePolicy(const std::string&) override { return Gone(); }
+  absl::StatusOr<int64_t> PolicyVersion() override { return Gone(); }
+  absl::StatusOr<store::AttemptCount> CountAttempts(const std::string&, absl::Duration,
+                                                    absl::Time) override {
+    return Gone();
+  }
+  absl::Status Tidy() override { return Gone(); }
+  absl::Status Ping() override { return Gone(); }
+  int WriterLanes() const override { return 1; }
+
+ protected:
+  static absl::Status Gone() { return absl::UnavailableError("the database is gone"); }
+};
+
+}  // namespace tracker::testing
