@@ -23,6 +23,7 @@
 #include "server/wire.h"
 #include "src/service/tracker.h"
 #include "src/store/store.h"
+#include "tests/support/unavailable_store.h"
 #include "tracker/v1/tracker.grpc.pb.h"
 
 namespace tracker::server {
