@@ -4,69 +4,95 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "src/store/postgres/claimer.h"
 #include "src/store/postgres/connection_pool.h"
+#include "src/store/postgres/counters.h"
+#include "src/store/postgres/list.h"
 #include "src/store/postgres/migrate.h"
+#include "src/store/postgres/policies.h"
+#include "src/store/postgres/read.h"
 #include "src/store/postgres/reader.h"
 #include "src/store/postgres/writer.h"
 
 namespace tracker::store {
 namespace {
 
+// Claims of two namespaces may be on their way at once, and the look for those that wait.
+constexpr int kClaimers = 3;
+// The reaper, the folder, the purge and the health check, of which two at once are served.
+constexpr int kBackground = 2;
+
 class PostgresStore : public Store {
  public:
   PostgresStore(const std::string& url, int buckets, const OpenOptions& options)
       : lanes_(std::max(1, options.writers)),
         write_pool_(url, lanes_),
-        // The reaper and the health check read too, and must not wait for a page.
-        read_pool_(url, std::max(1, options.readers) + 1),
+        claim_pool_(url, kClaimers),
+        // What runs in the background reads too, and must not wait for a page.
+        read_pool_(url, std::max(1, options.readers) + kBackground),
         writer_(&write_pool_, buckets, options.clock_offset),
-        reader_(&read_pool_, buckets, options.clock_offset) {}
+        claimer_(&claim_pool_, buckets, options.clock_offset),
+        read_(&read_pool_, buckets, options.clock_offset) {}
 
   using Store::Apply;
   std::vector<domain::Outcome> Apply(absl::Span<const domain::Command* const> commands,
-                                     const ApplyOptions&) override {
-    return writer_.Apply(commands);
+                                     const ApplyOptions& options) override {
+    return writer_.Apply(commands, options);
   }
-
-  absl::StatusOr<ClaimAnswer> Claim(const ClaimQuery&) override { return Missing(); }
-  absl::StatusOr<std::vector<bool>> HaveClaimable(const std::vector<std::string>&) override {
-    return Missing();
+  absl::StatusOr<ClaimAnswer> Claim(const ClaimQuery& query) override {
+    return claimer_.Claim(query);
   }
-  absl::StatusOr<FinishedPage> ListFinished(const FinishedQuery&) override { return Missing(); }
-  absl::StatusOr<ErrorGroups> GroupErrors(const ErrorGroupQuery&) override { return Missing(); }
-  absl::StatusOr<CountCheck> CheckCounts() override { return Missing(); }
-  absl::StatusOr<domain::Policy> SetPolicy(const domain::Policy&, std::optional<int64_t>) override {
-    return Missing();
+  absl::StatusOr<std::vector<bool>> HaveClaimable(
+      const std::vector<std::string>& name_spaces) override {
+    return claimer_.HaveClaimable(name_spaces);
   }
-  absl::StatusOr<std::optional<domain::Policy>> GetPolicy(const std::string&) override {
-    return Missing();
+  domain::Outcome Get(const domain::TaskKey& key) override { return postgres::Get(read_, key); }
+  absl::StatusOr<Page> List(const ListQuery& query) override {
+    return postgres::List(read_, query);
   }
-  absl::StatusOr<std::vector<domain::Policy>> ListPolicies() override { return Missing(); }
-  absl::Status DeletePolicy(const std::string&) override { return Missing(); }
-  absl::StatusOr<int64_t> PolicyVersion() override { return Missing(); }
-  absl::StatusOr<AttemptCount> CountAttempts(const std::string&, absl::Duration,
-                                             absl::Time) override {
-    return Missing();
-  }
-  static absl::Status Missing() { return absl::UnimplementedError("not made yet"); }
-  domain::Outcome Get(const domain::TaskKey& key) override { return reader_.Get(key); }
-  absl::StatusOr<Page> List(const ListQuery& query) override { return reader_.List(query); }
   absl::StatusOr<std::vector<StatusCount>> Count(const std::string& name_space) override {
-    return reader_.Count(name_space);
+    return postgres::Count(read_, name_space);
   }
   absl::StatusOr<std::vector<domain::TaskKey>> ListDue(int limit) override {
-    return reader_.ListExpired(limit);
+    return postgres::ListDue(read_, limit);
   }
-  absl::Status Tidy() override { return reader_.FoldCounts(); }
-  absl::Status Ping() override { return reader_.Ping(); }
+  absl::StatusOr<FinishedPage> ListFinished(const FinishedQuery& query) override {
+    return postgres::ListFinished(read_, query);
+  }
+  absl::StatusOr<ErrorGroups> GroupErrors(const ErrorGroupQuery& query) override {
+    return postgres::GroupErrors(read_, query);
+  }
+  absl::StatusOr<CountCheck> CheckCounts() override { return postgres::CheckCounts(read_); }
+  absl::StatusOr<domain::Policy> SetPolicy(const domain::Policy& policy,
+                                           std::optional<int64_t> revision) override {
+    return postgres::SetPolicy(read_, policy, revision);
+  }
+  absl::StatusOr<std::optional<domain::Policy>> GetPolicy(const std::string& name_space) override {
+    return postgres::GetPolicy(read_, name_space);
+  }
+  absl::StatusOr<std::vector<domain::Policy>> ListPolicies() override {
+    return postgres::ListPolicies(read_);
+  }
+  absl::Status DeletePolicy(const std::string& name_space) override {
+    return postgres::DeletePolicy(read_, name_space);
+  }
+  absl::StatusOr<int64_t> PolicyVersion() override { return postgres::PolicyVersion(read_); }
+  absl::StatusOr<AttemptCount> CountAttempts(const std::string& name_space, absl::Duration window,
+                                             absl::Time since) override {
+    return postgres::CountAttempts(read_, name_space, window, since);
+  }
+  absl::Status Tidy() override { return postgres::Tidy(read_); }
+  absl::Status Ping() override { return postgres::Ping(read_); }
   int WriterLanes() const override { return lanes_; }
 
  private:
   const int lanes_;
   postgres::ConnectionPool write_pool_;
+  postgres::ConnectionPool claim_pool_;
   postgres::ConnectionPool read_pool_;
   postgres::Writer writer_;
-  postgres::Reader reader_;
+  postgres::Claimer claimer_;
+  postgres::ReadAccess read_;
 };
 
 const postgres::Statement kEncoding = {"encoding", "SELECT current_setting('server_encoding')"};

@@ -2,6 +2,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/types/span.h"
+#include "src/domain/fingerprint.h"
 #include "src/store/errors_json.h"
 #include "src/store/postgres/array_literal.h"
 
@@ -40,41 +41,88 @@ const Statement kExisting = {"existing",
 // NULL did not change, and stay where they are, out of line when they are large; Apply never
 // empties data or errors.
 #define TRACKER_UPDATE(documents, document_arrays, document_names, set_documents) \
-  "INSERT INTO tracker.task (bucket, " TRACKER_TASK_COLUMNS("")                                   \
+  "INSERT INTO tracker.task (bucket, " TRACKER_TASK_COLUMNS("") ", error_print, error_us"          \
   ") SELECT $1::int, v.namespace, v.id, v.status, v.attempts, 0, 0, v.fence, 0, v.update_us,"     \
-  " v.available_us, v.worker, v.lock, v.lock_us, v.lock_expire_us, v.lease_us, " documents        \
+  " v.available_us, v.worker, v.lock, v.lock_us, v.lock_expire_us, v.lease_us, v.alarm_us, "      \
+  documents                                                                                       \
   " FROM unnest($2::text[], $3::text[], $4::smallint[], $5::int[], $6::bigint[], $7::bigint[],"   \
-  " $8::bigint[], $9::text[], $10::text[], $11::bigint[], $12::bigint[], $13::bigint[]"           \
+  " $8::bigint[], $9::text[], $10::text[], $11::bigint[], $12::bigint[], $13::bigint[],"          \
+  " $14::bigint[]"                                                                                \
   document_arrays ") AS v(namespace, id, status, attempts, fence, update_us, available_us,"       \
-  " worker, lock, lock_us, lock_expire_us, lease_us" document_names ")"                           \
+  " worker, lock, lock_us, lock_expire_us, lease_us, alarm_us" document_names ")"                 \
   " ON CONFLICT (bucket, namespace, id) DO UPDATE SET status = excluded.status,"                  \
   " attempts = excluded.attempts, fence = excluded.fence, update_us = excluded.update_us,"        \
   " available_us = excluded.available_us, worker = excluded.worker, lock = excluded.lock,"        \
   " lock_us = excluded.lock_us, lock_expire_us = excluded.lock_expire_us,"                        \
-  " lease_us = excluded.lease_us" set_documents
+  " lease_us = excluded.lease_us, alarm_us = excluded.alarm_us" set_documents
 
-const Statement kUpdate = {"update", TRACKER_UPDATE("NULL, NULL", "", "", "")};
+const Statement kUpdate = {"update", TRACKER_UPDATE("NULL, NULL, 0, 0", "", "", "")};
 const Statement kUpdateDocuments = {
     "update_documents",
-    TRACKER_UPDATE("v.data::json, v.errors::json", ", $14::text[], $15::text[]", ", data, errors",
+    TRACKER_UPDATE("v.data::json, v.errors::json, v.error_print, v.error_us",
+                   ", $15::text[], $16::text[], $17::bigint[], $18::bigint[]",
+                   ", data, errors, error_print, error_us",
                    ", data = coalesce(excluded.data, task.data),"
-                   " errors = coalesce(excluded.errors, task.errors)")};
+                   " errors = coalesce(excluded.errors, task.errors),"
+                   " error_print = excluded.error_print, error_us = excluded.error_us")};
 
 // From arrays of the columns, in the order of TRACKER_TASK_COLUMNS.
 const Statement kInsert = {
     "insert",
-    "WITH made AS (INSERT INTO tracker.task (bucket, " TRACKER_TASK_COLUMNS("")
+    "WITH made AS (INSERT INTO tracker.task (bucket, " TRACKER_TASK_COLUMNS(
+        "") ", error_print, error_us"
     ") SELECT $1::int, v.namespace, v.id, v.status, v.attempts, v.max_attempts, v.priority,"
     " v.fence, v.create_us, v.update_us, v.available_us, v.worker, v.lock, v.lock_us,"
-    " v.lock_expire_us, v.lease_us, v.data::json, v.errors::json"
+    " v.lock_expire_us, v.lease_us, v.alarm_us, v.data::json, v.errors::json, v.error_print,"
+    " v.error_us"
     " FROM unnest($2::text[], $3::text[], $4::smallint[], $5::int[], $6::int[], $7::int[],"
     " $8::bigint[], $9::bigint[], $10::bigint[], $11::bigint[], $12::text[], $13::text[],"
-    " $14::bigint[], $15::bigint[], $16::bigint[], $17::text[], $18::text[])"
-    " AS v(" TRACKER_TASK_COLUMNS("")
+    " $14::bigint[], $15::bigint[], $16::bigint[], $17::bigint[], $18::text[], $19::text[],"
+    " $20::bigint[], $21::bigint[])"
+    " AS v(" TRACKER_TASK_COLUMNS("") ", error_print, error_us"
     ") ON CONFLICT DO NOTHING RETURNING 1) SELECT count(*) FROM made"};
 
-const Statement kDelete = {
-    "delete", "DELETE FROM tracker.task WHERE bucket = $1::int AND namespace = $2 AND id = $3"};
+// The rows are locked, so nobody moves them meanwhile.
+const Statement kDelete = {"delete",
+                           "DELETE FROM tracker.task WHERE bucket = $1::int AND ctid = ANY (ARRAY("
+                           "SELECT t.ctid" TRACKER_EACH_TASK("ctid", "") "))"};
+
+const Statement kSucceeded = {"succeeded", "SELECT t.namespace, t.id" TRACKER_EACH_TASK(
+                                               "namespace, id, status", "") " WHERE t.status = 40"};
+
+// The places of tasks that are locked: so each of these rows has one writer at a time.
+const Statement kAddReady = {"add_ready",
+                             "INSERT INTO tracker.ready (bucket, namespace, rank, available_us, id)"
+                             " SELECT $1::int, v.namespace, v.rank, v.available_us, v.id"
+                             " FROM unnest($2::text[], $3::bigint[], $4::bigint[], $5::text[])"
+                             " AS v(namespace, rank, available_us, id) ON CONFLICT DO NOTHING"};
+const Statement kRemoveReady = {
+    "remove_ready",
+    "DELETE FROM tracker.ready WHERE bucket = $1::int AND ctid = ANY (ARRAY("
+    "SELECT r.ctid FROM unnest($2::text[], $3::bigint[], $4::bigint[], $5::text[])"
+    " AS v(namespace, rank, available_us, id) CROSS JOIN LATERAL (SELECT ctid FROM tracker.ready"
+    " WHERE bucket = $1::int AND namespace = v.namespace AND rank = v.rank"
+    " AND available_us = v.available_us AND id = v.id OFFSET 0) r))"};
+const Statement kAddAlarm = {
+    "add_alarm",
+    "INSERT INTO tracker.alarm (bucket, due_us, namespace, id)"
+    " SELECT $1::int, v.due_us, v.namespace, v.id"
+    " FROM unnest($2::bigint[], $3::text[], $4::text[]) AS v(due_us, namespace, id)"
+    " ON CONFLICT DO NOTHING"};
+const Statement kRemoveAlarm = {
+    "remove_alarm",
+    "DELETE FROM tracker.alarm WHERE bucket = $1::int AND ctid = ANY (ARRAY("
+    "SELECT a.ctid FROM unnest($2::bigint[], $3::text[], $4::text[])"
+    " AS v(due_us, namespace, id) CROSS JOIN LATERAL (SELECT ctid FROM tracker.alarm"
+    " WHERE bucket = $1::int AND due_us = v.due_us AND namespace = v.namespace"
+    " AND id = v.id OFFSET 0) a))"};
+
+const Statement kAddAttempts = {
+    "add_attempts",
+    "INSERT INTO tracker.attempt_count (bucket, namespace, second_us, ended, failed)"
+    " SELECT $1::int, v.namespace, v.second_us, v.ended, v.failed"
+    " FROM unnest($2::text[], $3::bigint[], $4::bigint[], $5::bigint[])"
+    " AS v(namespace, second_us, ended, failed)"};
 
 const Statement kAddCounts = {
     "add_counts",
@@ -82,48 +130,27 @@ const Statement kAddCounts = {
     " SELECT $1::int, c.namespace, c.status, c.n"
     " FROM unnest($2::text[], $3::smallint[], $4::bigint[]) AS c(namespace, status, n)"};
 
-// Only what has more than one row is taken up: else, with more namespaces than a step has rows, the
-// first of them would be folded again and again, and the others never. Two folders take different
-// rows; a reader sees either the rows or their sum, never both, as one statement has one snapshot.
-const Statement kFoldCounts = {
-    "fold_counts",
-    "WITH piled AS MATERIALIZED ("
-    "  SELECT namespace, status FROM tracker.task_count WHERE bucket = $1::int"
-    "  GROUP BY namespace, status HAVING count(*) > 1 LIMIT $2::int),"
-    " doomed AS MATERIALIZED ("
-    "  SELECT r.ctid FROM piled p CROSS JOIN LATERAL ("
-    "    SELECT ctid FROM tracker.task_count"
-    "    WHERE bucket = $1::int AND namespace = p.namespace AND status = p.status"
-    "    FOR UPDATE SKIP LOCKED) r LIMIT $2::int),"
-    " gone AS ("
-    "  DELETE FROM tracker.task_count c USING doomed d"
-    "  WHERE c.bucket = $1::int AND c.ctid = d.ctid RETURNING c.namespace, c.status, c.n)"
-    " INSERT INTO tracker.task_count (bucket, namespace, status, n)"
-    " SELECT $1::int, namespace, status, sum(n) FROM gone"
-    " GROUP BY namespace, status HAVING sum(n) <> 0"};
-
-const Statement kExcessCounts = {
-    "excess_counts",
-    "SELECT count(*) - count(DISTINCT (namespace, status)) FROM tracker.task_count"
-    " WHERE bucket = $1::int"};
-
-const Statement kCount = {
-    "count",
-    "SELECT namespace, status, sum(n)::bigint FROM tracker.task_count"
-    " WHERE $1::text = '' OR namespace = $1::text"
-    " GROUP BY namespace, status HAVING sum(n) <> 0 ORDER BY namespace, status"};
-
 const Statement kGet = {"get", "SELECT " TRACKER_NOW_US ", " TRACKER_TASK_COLUMNS(
                                    "") " FROM tracker.task"
                                        " WHERE bucket = $1::int AND namespace = $2 AND id = $3"};
 
 // now() here, since an index cannot be searched by a volatile function; the transaction has just
 // begun.
-const Statement kExpired = {
-    "expired",
-    "SELECT namespace, id FROM tracker.task WHERE status = 10 AND bucket = $1::int"
-    " AND lock_expire_us <= (extract(epoch FROM now()) * 1000000)::bigint + $3::bigint"
-    " ORDER BY lock_expire_us LIMIT $2::int"};
+const Statement kDue = {"due",
+                        "SELECT namespace, id FROM tracker.alarm WHERE bucket = $1::int"
+                        " AND due_us <= (extract(epoch FROM now()) * 1000000)::bigint + $3::bigint"
+                        " ORDER BY due_us, namespace, id LIMIT $2::int"};
+
+// $1 namespace, $2 create_us and $3 id to go on after, $4 age, $5 how many to look at.
+const Statement kFinished = {
+    "finished",
+    "SELECT (extract(epoch FROM now()) * 1000000)::bigint - $4::bigint, id, create_us,"
+    " status IN (30, 40, 50)"
+    " AND update_us <= (extract(epoch FROM now()) * 1000000)::bigint - $4::bigint"
+    " FROM tracker.task WHERE namespace COLLATE \"POSIX\" = $1"
+    " AND (create_us, id COLLATE \"POSIX\") > ($2::bigint, $3::text)"
+    " AND create_us <= (extract(epoch FROM now()) * 1000000)::bigint - $4::bigint"
+    " ORDER BY create_us, id COLLATE \"POSIX\" LIMIT $5::int"};
 
 const Statement kPing = {
     "ping", "SELECT pg_is_in_recovery() OR current_setting('transaction_read_only')::bool"};
@@ -157,6 +184,13 @@ void AddDocument(ArrayLiteral& array, const std::string& json) {
   }
 }
 
+// error_print and error_us.
+void AddProblem(ArrayLiteral* columns, const Task& task) {
+  const domain::TaskError* problem = domain::LastProblem(task);
+  columns[0].Add(domain::FingerprintOf(task));
+  columns[1].Add(problem == nullptr ? 0 : absl::ToUnixMicros(problem->time));
+}
+
 std::string ErrorsDocument(const Task& task) {
   return task.errors.empty() ? "" : EncodeErrors(task.errors);
 }
@@ -171,7 +205,7 @@ std::vector<std::string> TakeAll(int bucket, absl::Span<ArrayLiteral> columns) {
 
 StatementCall UpdateCall(int bucket, const std::vector<const Batch::Row*>& rows, bool documents) {
   // In the order of the parameters from $2 on.
-  ArrayLiteral columns[14];
+  ArrayLiteral columns[17];
   for (const Batch::Row* row : rows) {
     const Task& task = *row->after;
     columns[0].AddText(task.key.name_space);
@@ -186,11 +220,13 @@ StatementCall UpdateCall(int bucket, const std::vector<const Batch::Row*>& rows,
     columns[9].Add(Micros(task.lock_time));
     columns[10].Add(Micros(task.lock_expire_time));
     columns[11].Add(absl::ToInt64Microseconds(task.lease));
+    columns[12].Add(Micros(task.alarm_time));
     if (!documents) continue;
-    AddDocument(columns[12], task.data != row->before->data ? task.data : "");
-    AddDocument(columns[13], task.errors != row->before->errors ? ErrorsDocument(task) : "");
+    AddDocument(columns[13], task.data != row->before->data ? task.data : "");
+    AddDocument(columns[14], task.errors != row->before->errors ? ErrorsDocument(task) : "");
+    AddProblem(columns + 15, task);
   }
-  const absl::Span<ArrayLiteral> used(columns, documents ? 14 : 12);
+  const absl::Span<ArrayLiteral> used(columns, documents ? 17 : 13);
   return {documents ? kUpdateDocuments : kUpdate, TakeAll(bucket, used)};
 }
 
@@ -198,7 +234,7 @@ StatementCall UpdateCall(int bucket, const std::vector<const Batch::Row*>& rows,
 
 StatementCall InsertCall(int bucket, const std::vector<const Batch::Row*>& rows) {
   // In the order of TRACKER_TASK_COLUMNS.
-  ArrayLiteral columns[17];
+  ArrayLiteral columns[20];
   for (const Batch::Row* row : rows) {
     const Task& task = *row->after;
     columns[0].AddText(task.key.name_space);
@@ -216,8 +252,10 @@ StatementCall InsertCall(int bucket, const std::vector<const Batch::Row*>& rows)
     columns[12].Add(Micros(task.lock_time));
     columns[13].Add(Micros(task.lock_expire_time));
     columns[14].Add(absl::ToInt64Microseconds(task.lease));
-    AddDocument(columns[15], task.data);
-    AddDocument(columns[16], ErrorsDocument(task));
+    columns[15].Add(Micros(task.alarm_time));
+    AddDocument(columns[16], task.data);
+    AddDocument(columns[17], ErrorsDocument(task));
+    AddProblem(columns + 18, task);
   }
   return {kInsert, TakeAll(bucket, absl::MakeSpan(columns))};
 }
@@ -233,6 +271,85 @@ std::vector<StatementCall> UpdateCalls(int bucket, const std::vector<const Batch
   if (!plain.empty()) calls.push_back(UpdateCall(bucket, plain, /*documents=*/false));
   if (!documents.empty()) calls.push_back(UpdateCall(bucket, documents, /*documents=*/true));
   return calls;
+}
+
+namespace {
+
+// The one row that a task has in tracker.ready or tracker.alarm.
+struct Place {
+  enum Kind { kNone, kReady, kAlarm } kind = kNone;
+  int64_t rank = 0;
+  // available_us, or due_us.
+  int64_t micros = 0;
+
+  friend bool operator==(const Place&, const Place&) = default;
+};
+
+Place PlaceOf(const std::optional<Task>& task) {
+  if (!task) return {};
+  if (domain::Claimable(*task)) {
+    return {Place::kReady, -int64_t{task->priority}, Micros(task->available_time)};
+  }
+  if (task->alarm_time == absl::UnixEpoch()) return {};
+  return {Place::kAlarm, 0, Micros(task->alarm_time)};
+}
+
+// Rows of the two tables, to be added or removed.
+class Places {
+ public:
+  void Add(const TaskKey& key, const Place& place) {
+    if (place.kind == Place::kReady) {
+      ready_[0].AddText(key.name_space);
+      ready_[1].Add(place.rank);
+      ready_[2].Add(place.micros);
+      ready_[3].AddText(key.id);
+      has_ready_ = true;
+    } else if (place.kind == Place::kAlarm) {
+      alarm_[0].Add(place.micros);
+      alarm_[1].AddText(key.name_space);
+      alarm_[2].AddText(key.id);
+      has_alarm_ = true;
+    }
+  }
+  void AppendCalls(int bucket, const Statement& ready, const Statement& alarm,
+                   std::vector<StatementCall>* calls) {
+    if (has_ready_) calls->push_back({ready, TakeAll(bucket, absl::MakeSpan(ready_))});
+    if (has_alarm_) calls->push_back({alarm, TakeAll(bucket, absl::MakeSpan(alarm_))});
+  }
+
+ private:
+  ArrayLiteral ready_[4], alarm_[3];
+  bool has_ready_ = false, has_alarm_ = false;
+};
+
+}  // namespace
+
+std::vector<StatementCall> PlaceCalls(int bucket, const std::vector<Batch::Row>& rows) {
+  Places removed, added;
+  for (const Batch::Row& row : rows) {
+    if (!row.changed) continue;
+    const Place before = PlaceOf(row.before);
+    const Place after = PlaceOf(row.after);
+    if (before == after) continue;
+    if (row.before) removed.Add(row.before->key, before);
+    if (row.after) added.Add(row.after->key, after);
+  }
+  std::vector<StatementCall> calls;
+  removed.AppendCalls(bucket, kRemoveReady, kRemoveAlarm, &calls);
+  added.AppendCalls(bucket, kAddReady, kAddAlarm, &calls);
+  return calls;
+}
+
+std::vector<std::string> AttemptValues(int bucket, const Batch::AttemptDeltas& deltas,
+                                       absl::Time now) {
+  ArrayLiteral columns[4];
+  for (const auto& [name_space, count] : deltas) {
+    columns[0].AddText(name_space);
+    columns[1].Add(absl::ToUnixSeconds(now) * 1'000'000);
+    columns[2].Add(count.ended);
+    columns[3].Add(count.failed);
+  }
+  return TakeAll(bucket, absl::MakeSpan(columns));
 }
 
 absl::StatusOr<Task> TaskFrom(const Rows& rows, int row, int first) {
@@ -261,6 +378,7 @@ absl::StatusOr<Task> TaskFrom(const Rows& rows, int row, int first) {
   task.lock_time = time();
   task.lock_expire_time = time();
   task.lease = absl::Microseconds(integer());
+  task.alarm_time = time();
   task.data = text();
   absl::StatusOr<std::vector<domain::TaskError>> errors = DecodeErrors(text());
   if (!errors.ok()) return errors.status();

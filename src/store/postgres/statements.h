@@ -1,5 +1,6 @@
-// Every SQL statement that this store sends but those of migrations and of List (list.cc), in plain
-// sight, and what turns tasks into their values and rows into tasks.
+// The SQL statements of this store that write tasks, or find them, but for those of migrations,
+// claims (claim_statements.cc), pages (list.cc), counters and policies, in plain sight, and what
+// turns tasks into their values and rows into tasks.
 #pragma once
 
 #include <string>
@@ -16,7 +17,7 @@ namespace tracker::store::postgres {
 #define TRACKER_TASK_COLUMNS(t)                                                            \
   t "namespace, " t "id, " t "status, " t "attempts, " t "max_attempts, " t "priority, " t \
     "fence, " t "create_us, " t "update_us, " t "available_us, " t "worker, " t "lock, " t \
-    "lock_us, " t "lock_expire_us, " t "lease_us, " t "data, " t "errors"
+    "lock_us, " t "lock_expire_us, " t "lease_us, " t "alarm_us, " t "data, " t "errors"
 
 // The database's clock in microseconds. Not now(): that stands still from the transaction's begin,
 // before the locks were had.
@@ -34,24 +35,31 @@ extern const Statement kUpdate;
 extern const Statement kUpdateDocuments;
 // Makes tasks, and answers how many of them were new.
 extern const Statement kInsert;
-// Removes a task that is locked. $1 bucket, $2 namespace, $3 id.
+// Removes tasks that are locked. By KeyValues.
 extern const Statement kDelete;
+// Which of the tasks have succeeded. By KeyValues.
+extern const Statement kSucceeded;
 // Adds to the counters. $1 bucket, $2 namespaces, $3 statuses, $4 deltas.
 extern const Statement kAddCounts;
-// Replaces up to $2 of a bucket's counter rows by their sums.
-extern const Statement kFoldCounts;
-// How many counter rows of a bucket are more than there must be.
-extern const Statement kExcessCounts;
-extern const Statement kCount;
 extern const Statement kGet;
 // $1 bucket, $2 limit, $3 what to add to the clock, in microseconds.
-extern const Statement kExpired;
+extern const Statement kDue;
+// Adds the attempts that ended. $1 bucket, $2 namespaces, $3 seconds, $4 ended, $5 failed.
+extern const Statement kAddAttempts;
+// Along the order of creation, whether a task is finished and has not changed since. $1 namespace,
+// $2 create_us and $3 id to go on after, $4 age in microseconds, $5 how many to look at. Rows: now
+// less the age, id, create_us, whether.
+extern const Statement kFinished;
 extern const Statement kPing;
 
 std::vector<std::string> KeyValues(int bucket, const std::vector<domain::TaskKey>& keys);
 StatementCall InsertCall(int bucket, const std::vector<const Batch::Row*>& rows);
 std::vector<StatementCall> UpdateCalls(int bucket, const std::vector<const Batch::Row*>& rows);
+// What moves the rows between tracker.ready and tracker.alarm, and in and out of them.
+std::vector<StatementCall> PlaceCalls(int bucket, const std::vector<Batch::Row>& rows);
 std::vector<std::string> CountValues(int bucket, const Batch::CountDeltas& deltas);
+std::vector<std::string> AttemptValues(int bucket, const Batch::AttemptDeltas& deltas,
+                                       absl::Time now);
 
 // The task in a row whose columns from `first` on are TRACKER_TASK_COLUMNS. DataLoss for what
 // Tracker did not write.

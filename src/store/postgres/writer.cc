@@ -9,6 +9,7 @@
 #include "absl/random/random.h"
 #include "absl/strings/str_cat.h"
 #include "absl/time/clock.h"
+#include "src/store/postgres/batch_commit.h"
 #include "src/store/postgres/statements.h"
 
 namespace tracker::store::postgres {
@@ -40,9 +41,6 @@ std::vector<Outcome> AllRefused(size_t count, Reason reason, const std::string& 
   return std::vector<Outcome>(count, Outcome{.reason = reason, .message = message});
 }
 
-// Two transactions inserted the same key; run again, and find the row.
-absl::Status InsertRace() { return absl::AbortedError("another transaction inserted the row"); }
-
 }  // namespace
 
 int BucketOf(const std::string& id, int buckets) {
@@ -50,7 +48,8 @@ int BucketOf(const std::string& id, int buckets) {
   return static_cast<int>(XXH3_64bits(id.data(), id.size()) % buckets);
 }
 
-std::vector<Outcome> Writer::Apply(absl::Span<const Command* const> commands) {
+std::vector<Outcome> Writer::Apply(absl::Span<const Command* const> commands,
+                                   const ApplyOptions& options) {
   // By bucket, and within it the rows that a stranger was seen to hold apart. Commands on one task
   // stay together, in order.
   const std::vector<bool> held = WhichAreHeld(commands);
@@ -63,16 +62,17 @@ std::vector<Outcome> Writer::Apply(absl::Span<const Command* const> commands) {
     Commands part;
     part.reserve(members.size());
     for (const size_t i : members) part.push_back(commands[i]);
-    std::vector<Outcome> results =
-        ApplyBucket(group.first, part, /*skip_held=*/group.second, absl::Now() + kHeldPatience);
+    std::vector<Outcome> results = ApplyBucket(
+        group.first, part,
+        {.skip_held = options.skip_held || group.second, .remember_held = !options.skip_held},
+        absl::Now() + kHeldPatience);
     for (size_t i = 0; i < members.size(); ++i) outcomes[members[i]] = std::move(results[i]);
   }
   return outcomes;
 }
 
-std::vector<Outcome> Writer::ApplyBucket(int bucket, const Commands& commands, bool skip_held,
+std::vector<Outcome> Writer::ApplyBucket(int bucket, const Commands& commands, Mode mode,
                                          absl::Time patience) {
-  Mode mode{.skip_held = skip_held};
   int conflicts = 0;
   int losses = 0;
   while (true) {
@@ -129,7 +129,7 @@ std::vector<Outcome> Writer::Split(int bucket, const Commands& commands, const a
       return AllRefused(half.size(), Reason::kStoreUnavailable,
                         "another session holds the table, or many rows of it");
     }
-    return ApplyBucket(bucket, half, held, patience);
+    return ApplyBucket(bucket, half, {.skip_held = held}, patience);
   };
   const auto middle = commands.begin() + static_cast<std::ptrdiff_t>(commands.size() / 2);
   std::vector<Outcome> outcomes = apply(Commands(commands.begin(), middle));
@@ -150,7 +150,7 @@ absl::Status Writer::RunOnce(int bucket, Batch& batch, Mode mode) {
   if (mode.repeated) batch.ForgiveRepeatedDeletes();
   // Also when nothing changed: a refusal and a repeated answer rest on what others have committed,
   // which the locks have shown.
-  return WriteRowsAndCommit(connection, bucket, batch);
+  return WriteAndCommit(connection, bucket, batch, now);
 }
 
 absl::Status Writer::LoadRows(Connection& connection, int bucket, Batch& batch, Mode mode,
@@ -172,12 +172,25 @@ absl::Status Writer::LoadRows(Connection& connection, int bucket, Batch& batch, 
     }
   }
   if (clock_offset_) *now += clock_offset_();
-  return mode.skip_held ? ExcludeHeld(connection, bucket, batch, found) : absl::OkStatus();
+  if (absl::Status read = LoadPrerequisites(connection, bucket, batch); !read.ok()) return read;
+  return mode.skip_held ? ExcludeHeld(connection, bucket, batch, found, mode.remember_held)
+                        : absl::OkStatus();
+}
+
+absl::Status Writer::LoadPrerequisites(Connection& connection, int bucket, Batch& batch) {
+  if (batch.prerequisites().empty()) return absl::OkStatus();
+  absl::StatusOr<Rows> rows =
+      connection.Execute({kSucceeded, KeyValues(bucket, batch.prerequisites())});
+  if (!rows.ok()) return rows.status();
+  for (int row = 0; row < rows->size(); ++row) {
+    batch.LoadSucceeded({std::string(rows->Text(row, 0)), std::string(rows->Text(row, 1))});
+  }
+  return absl::OkStatus();
 }
 
 // Of the rows that could not be locked at once, those that exist are held by somebody else.
 absl::Status Writer::ExcludeHeld(Connection& connection, int bucket, Batch& batch,
-                                 const std::vector<TaskKey>& found) {
+                                 const std::vector<TaskKey>& found, bool remember) {
   std::vector<TaskKey> missing;
   std::set_difference(batch.keys().begin(), batch.keys().end(), found.begin(), found.end(),
                       std::back_inserter(missing));
@@ -188,40 +201,10 @@ absl::Status Writer::ExcludeHeld(Connection& connection, int bucket, Batch& batc
   if (!rows.ok()) return rows.status();
   for (int row = 0; row < rows->size(); ++row) {
     const TaskKey key{std::string(rows->Text(row, 0)), std::string(rows->Text(row, 1))};
-    RememberHeld(key);
+    if (remember) RememberHeld(key);
     batch.Exclude(key, Reason::kStoreUnavailable, "another session holds the task's row");
   }
   return absl::OkStatus();
-}
-
-absl::Status Writer::WriteRowsAndCommit(Connection& connection, int bucket, const Batch& batch) {
-  std::vector<const Batch::Row*> inserts, updates;
-  std::vector<TaskKey> deletes;
-  for (size_t i = 0; i < batch.rows().size(); ++i) {
-    const Batch::Row& row = batch.rows()[i];
-    if (!row.changed) continue;
-    if (row.before && row.after && !row.replaced()) {
-      updates.push_back(&row);
-      continue;
-    }
-    if (row.before) deletes.push_back(batch.keys()[i]);
-    if (row.after) inserts.push_back(&row);
-  }
-  // Before the inserts, one of which may be of the same name.
-  for (const TaskKey& key : deletes) {
-    absl::StatusOr<Rows> gone =
-        connection.Execute({kDelete, {absl::StrCat(bucket), key.name_space, key.id}});
-    if (!gone.ok()) return gone.status();
-  }
-  if (!inserts.empty()) {
-    absl::StatusOr<Rows> made = connection.Execute(InsertCall(bucket, inserts));
-    if (!made.ok()) return made.status();
-    if (made->Int(0, 0) != static_cast<int64_t>(inserts.size())) return InsertRace();
-  }
-  std::vector<StatementCall> last = UpdateCalls(bucket, updates);
-  const Batch::CountDeltas deltas = batch.Deltas();
-  if (!deltas.empty()) last.push_back({kAddCounts, CountValues(bucket, deltas)});
-  return connection.Commit(last);
 }
 
 std::vector<bool> Writer::WhichAreHeld(absl::Span<const Command* const> commands) {

@@ -27,7 +27,8 @@ class Writer {
       : pool_(pool), buckets_(buckets), clock_offset_(std::move(clock_offset)) {}
 
   // As Store::Apply.
-  std::vector<domain::Outcome> Apply(absl::Span<const domain::Command* const> commands);
+  std::vector<domain::Outcome> Apply(absl::Span<const domain::Command* const> commands,
+                                     const ApplyOptions& options);
 
  private:
   using Commands = std::vector<const domain::Command*>;
@@ -35,19 +36,21 @@ class Writer {
   struct Mode {
     // Leave out rows that somebody else holds, instead of waiting for them.
     bool skip_held = false;
+    // Those that are found to be held are what a stranger holds: remember them.
+    bool remember_held = true;
     // A commit before may have done this already.
     bool repeated = false;
   };
 
   // `patience`: until when to look for what a stranger holds, one by one.
-  std::vector<domain::Outcome> ApplyBucket(int bucket, const Commands& commands, bool skip_held,
+  std::vector<domain::Outcome> ApplyBucket(int bucket, const Commands& commands, Mode mode,
                                            absl::Time patience);
   absl::Status RunOnce(int bucket, Batch& batch, Mode mode);
   absl::Status LoadRows(Connection& connection, int bucket, Batch& batch, Mode mode,
                         absl::Time* now);
   absl::Status ExcludeHeld(Connection& connection, int bucket, Batch& batch,
-                           const std::vector<domain::TaskKey>& found);
-  absl::Status WriteRowsAndCommit(Connection& connection, int bucket, const Batch& batch);
+                           const std::vector<domain::TaskKey>& found, bool remember);
+  static absl::Status LoadPrerequisites(Connection& connection, int bucket, Batch& batch);
   std::vector<domain::Outcome> Split(int bucket, const Commands& commands, const absl::Status& why,
                                      absl::Time patience);
 

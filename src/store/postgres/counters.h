@@ -1,0 +1,23 @@
+// The counters of a PostgreSQL database, and what keeps it tidy. Thread-safe. Each is the Store
+// method of that name.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "absl/time/time.h"
+#include "src/store/postgres/read.h"
+#include "src/store/store.h"
+
+namespace tracker::store::postgres {
+
+absl::StatusOr<std::vector<StatusCount>> Count(const ReadAccess& read,
+                                               const std::string& name_space);
+absl::StatusOr<CountCheck> CheckCounts(const ReadAccess& read);
+absl::StatusOr<AttemptCount> CountAttempts(const ReadAccess& read, const std::string& name_space,
+                                           absl::Duration window, absl::Time since);
+absl::Status Tidy(const ReadAccess& read);
+
+}  // namespace tracker::store::postgres
