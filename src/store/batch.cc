@@ -36,9 +36,10 @@ size_t Batch::IndexOf(const TaskKey& key) const {
   return std::lower_bound(keys_.begin(), keys_.end(), key) - keys_.begin();
 }
 
-void Batch::Load(Task task) {
+void Batch::Load(Task task, std::string place) {
   Row& row = rows_[IndexOf(task.key)];
   row.before = std::move(task);
+  row.place = std::move(place);
 }
 
 void Batch::LoadSucceeded(const TaskKey& key) { succeeded_.insert(key); }

@@ -26,6 +26,8 @@ class Batch {
     std::optional<domain::Task> before;
     std::optional<domain::Task> after;
     bool changed = false;
+    // Where the store found it; its own business.
+    std::string place;
 
     // Deleted and made anew within the batch: another task, and so another row, of the same name.
     bool replaced() const { return before && after && before->create_time != after->create_time; }
@@ -42,8 +44,8 @@ class Batch {
   // other.
   const std::vector<domain::TaskKey>& keys() const { return keys_; }
 
-  // A task as it was found; those not loaded are not there. Before Run.
-  void Load(domain::Task task);
+  // A task as it was found, and where; those not loaded are not there. Before Run.
+  void Load(domain::Task task, std::string place = "");
 
   // The tasks that starts want to have succeeded (Start::after), in key order, each once; without
   // those that are keys(). Nothing of them is written, and they need not be locked.

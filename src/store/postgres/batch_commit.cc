@@ -36,8 +36,8 @@ absl::Status WriteAndCommit(Connection& connection, int bucket, const Batch& bat
                             std::vector<StatementCall> more) {
   const Changes changes = ChangesOf(batch);
   // Before the inserts, one of which may be of the same name.
-  if (!changes.deletes.empty()) {
-    absl::StatusOr<Rows> gone = connection.Execute({kDelete, KeyValues(bucket, changes.deletes)});
+  for (const StatementCall& call : DeleteCalls(bucket, changes.deletes)) {
+    absl::StatusOr<Rows> gone = connection.Execute(call);
     if (!gone.ok()) return gone.status();
   }
   if (!changes.inserts.empty()) {
@@ -48,7 +48,7 @@ absl::Status WriteAndCommit(Connection& connection, int bucket, const Batch& bat
     }
   }
   std::vector<StatementCall> last = UpdateCalls(bucket, changes.updates);
-  for (StatementCall& call : PlaceCalls(bucket, batch.rows())) last.push_back(std::move(call));
+  for (StatementCall& call : EntryCalls(bucket, batch)) last.push_back(std::move(call));
   const Batch::CountDeltas deltas = batch.Deltas();
   if (!deltas.empty()) last.push_back({kAddCounts, CountValues(bucket, deltas)});
   if (!batch.attempts().empty()) {

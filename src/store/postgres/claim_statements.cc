@@ -14,11 +14,11 @@ namespace tracker::store::postgres {
   " WHERE bucket = $1::int AND namespace = $2::text"                                      \
   " AND (rank, available_us, id) > ($4::bigint, $5::bigint, $6::text)"                    \
   " ORDER BY rank, available_us, id LIMIT $7::int) r"                                     \
-  " CROSS JOIN LATERAL (SELECT " TRACKER_TASK_COLUMNS("") " FROM tracker.task"            \
+  " CROSS JOIN LATERAL (SELECT " TRACKER_TASK_COLUMNS("") ", ctid AS place FROM tracker.task"            \
   " WHERE bucket = $1::int AND namespace = r.namespace AND id = r.id"                     \
   " AND status IN (0, 20) AND alarm_us = 0" condition                                     \
   " FOR NO KEY UPDATE SKIP LOCKED OFFSET 0) t LIMIT $3::int)"                             \
-  " SELECT " TRACKER_NOW_US ", " TRACKER_TASK_COLUMNS("p.")                               \
+  " SELECT " TRACKER_NOW_US ", p.place, " TRACKER_TASK_COLUMNS("p.")                               \
   " FROM (VALUES (1)) AS one LEFT JOIN picked p ON true"
 
 const Statement kClaim = {"claim", TRACKER_CLAIM("")};

@@ -190,6 +190,7 @@ struct Starts {
   std::vector<Command> commands;
   std::vector<Task> tasks;
   std::vector<size_t> orders;
+  std::vector<std::string> places;
 };
 
 StatementCall CandidatesCall(const ClaimQuery& query, int bucket, int rows, const Place& from) {
@@ -246,7 +247,7 @@ absl::Status Claimer::ClaimInBucket(Connection& connection, int bucket, int want
       now = absl::FromUnixMicros(rows->Int(row, 0)) + ClockOffset();
       if (rows->IsNull(row, 1)) continue;
       ++found;
-      absl::StatusOr<Task> task = TaskFrom(*rows, row, 1);
+      absl::StatusOr<Task> task = TaskFrom(*rows, row, 2);
       // A row that cannot be read must not stop the claims of all others.
       if (!task.ok()) continue;
       place = {-int64_t{task->priority}, absl::ToUnixMicros(task->available_time), task->key.id};
@@ -257,6 +258,7 @@ absl::Status Claimer::ClaimInBucket(Connection& connection, int bucket, int want
       starts.commands.push_back(StartFor(query, query.orders[order], *task));
       starts.tasks.push_back(*std::move(task));
       starts.orders.push_back(order);
+      starts.places.emplace_back(rows->Text(row, 1));
     }
     wanted -= found;
     exhausted = found < rows_wanted;
@@ -283,7 +285,9 @@ absl::Status Claimer::ClaimInBucket(Connection& connection, int bucket, int want
   commands.reserve(starts.commands.size());
   for (const Command& command : starts.commands) commands.push_back(&command);
   Batch batch(commands);
-  for (Task& task : starts.tasks) batch.Load(std::move(task));
+  for (size_t i = 0; i < starts.tasks.size(); ++i) {
+    batch.Load(std::move(starts.tasks[i]), std::move(starts.places[i]));
+  }
   batch.Run(now);
   const absl::Status committed =
       WriteAndCommit(connection, bucket, batch, now, {RememberCall(query, bucket, starts, now)});

@@ -117,11 +117,14 @@ struct Connection::Impl {
 
   // "EXECUTE name(value, ...)": a prepared statement as text, so that several travel at once.
   std::string ExecuteSql(const StatementCall& call) {
-    std::string sql = absl::StrCat("EXECUTE ", call.statement.name);
+    std::string sql =
+        absl::StrCat(call.statement.by_place ? "SET LOCAL enable_indexscan = off; " : "",
+                     "EXECUTE ", call.statement.name);
     for (size_t i = 0; i < call.values.size(); ++i) {
       absl::StrAppend(&sql, i == 0 ? "(" : ",", connection.quote(call.values[i]));
     }
     if (!call.values.empty()) sql += ')';
+    if (call.statement.by_place) sql += "; SET LOCAL enable_indexscan = on";
     return sql;
   }
 

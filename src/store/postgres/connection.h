@@ -44,6 +44,9 @@ class Rows {
 struct Statement {
   const char* name;
   const char* sql;
+  // Finds its rows by their place (ctid), and is planned so whatever the statistics say. Only
+  // within a transaction.
+  bool by_place = false;
 };
 
 // A statement with its values. Values go as text; NULs in them must have been refused before.

@@ -39,16 +39,17 @@ constexpr int kScanRows = 2000;
 // lower case, $9 fingerprint, and $10, how many to look at. Answers what matches, and the last one
 // looked at, when there were as many; the column after the clock is the place in the order, from 1,
 // and the next one whether it matches.
-#define TRACKER_SCAN(column, after, direction, more) \
-  "SELECT " TRACKER_NOW_US ", n, matches, " TRACKER_TASK_COLUMNS("")                              \
-  " FROM (SELECT x.*, row_number() OVER () AS n,"                                                 \
-  " (($5::text = '{}' OR status = ANY ($5::smallint[])) AND starts_with(id, $6::text)"            \
-  " AND ($7::text = '' OR worker = $7::text) AND ($9::bigint = 0 OR error_print = $9::bigint)"    \
-  " AND ($8::text = '' OR EXISTS (SELECT 1 FROM json_array_elements(errors) e"                    \
-  " WHERE strpos(lower((e->>'message') COLLATE \"C\"), $8::text) > 0)))"        \
-  " AS matches FROM (SELECT " TRACKER_TASK_COLUMNS("") ", error_print" TRACKER_FROM_PLACE(        \
-      column, after, more) TRACKER_IN_ORDER(column, direction) " LIMIT $10::int) x) s"            \
-  " WHERE matches OR n = $10::int ORDER BY n LIMIT $4::int"
+#define TRACKER_SCAN_OF(tasks) \
+  "SELECT " TRACKER_NOW_US ", n, matches, " TRACKER_TASK_COLUMNS("")                           \
+  " FROM (SELECT x.*, row_number() OVER () AS n,"                                              \
+  " (($5::text = '{}' OR status = ANY ($5::smallint[])) AND starts_with(id, $6::text)"         \
+  " AND ($7::text = '' OR worker = $7::text) AND ($9::bigint = 0 OR error_print = $9::bigint)" \
+  " AND ($8::text = '' OR EXISTS (SELECT 1 FROM json_array_elements(errors) e"                 \
+  " WHERE strpos(lower((e->>'message') COLLATE \"C\"), $8::text) > 0)))"                       \
+  " AS matches FROM (" tasks ") x) s WHERE matches OR n = $10::int ORDER BY n LIMIT $4::int"
+#define TRACKER_SCAN(column, after, direction, more)                                     \
+  TRACKER_SCAN_OF("SELECT " TRACKER_TASK_COLUMNS("") ", error_print" TRACKER_FROM_PLACE( \
+      column, after, more) TRACKER_IN_ORDER(column, direction) " LIMIT $10::int")
 #define TRACKER_WITH_ERRORS " AND error_print <> 0"
 
 struct Statements {
@@ -60,10 +61,29 @@ struct Statements {
 
 const Statement kNewest = {"newest", TRACKER_LIST("create_us", "<", "DESC")};
 const Statement kOldest = {"oldest", TRACKER_LIST("create_us", ">", "ASC")};
-const Statement kUpdated = {"updated", TRACKER_LIST("update_us", "<", "DESC")};
+
+// By update_time: what is idle along its own index, and what is in progress, of which there is no
+// more than there are workers. A task that moves between the two has one row in one snapshot.
+#define TRACKER_UPDATED(rows) \
+  " FROM ((SELECT t.* FROM tracker.idle i CROSS JOIN LATERAL (SELECT " TRACKER_TASK_COLUMNS("") \
+  ", error_print FROM tracker.task WHERE bucket = i.bucket AND namespace = i.namespace"         \
+  " AND id = i.id OFFSET 0) t"                                                                  \
+  " WHERE i.namespace = $1 AND (i.update_us, i.id) < ($2::bigint, $3::text)"                    \
+  " ORDER BY i.update_us DESC, i.id DESC LIMIT " rows ")"                                       \
+  " UNION ALL (SELECT t.* FROM tracker.alarm a CROSS JOIN LATERAL (SELECT " TRACKER_TASK_COLUMNS( \
+      "") ", error_print FROM tracker.task WHERE bucket = a.bucket AND namespace = a.namespace" \
+  " AND id = a.id OFFSET 0) t"                                                                  \
+  " WHERE a.namespace = $1 AND a.held AND (t.update_us, t.id) < ($2::bigint, $3::text)"         \
+  " ORDER BY t.update_us DESC, t.id DESC LIMIT " rows ")) u"                                    \
+  " ORDER BY update_us DESC, id DESC LIMIT " rows
+
+const Statement kUpdated = {
+    "updated", "SELECT " TRACKER_NOW_US ", " TRACKER_TASK_COLUMNS("") TRACKER_UPDATED("$4::int")};
 const Statement kNewestScan = {"newest_scan", TRACKER_SCAN("create_us", "<", "DESC", "")};
 const Statement kOldestScan = {"oldest_scan", TRACKER_SCAN("create_us", ">", "ASC", "")};
-const Statement kUpdatedScan = {"updated_scan", TRACKER_SCAN("update_us", "<", "DESC", "")};
+const Statement kUpdatedScan = {"updated_scan",
+                                TRACKER_SCAN_OF("SELECT " TRACKER_TASK_COLUMNS(
+                                    "") ", error_print" TRACKER_UPDATED("$10::int"))};
 const Statement kNewestErrors = {"newest_errors",
                                  TRACKER_SCAN("create_us", "<", "DESC", TRACKER_WITH_ERRORS)};
 const Statement kOldestErrors = {"oldest_errors",

@@ -21,19 +21,21 @@ const Statement kPolicyState = {
     "policy_state", "SELECT " TRACKER_NOW_US
                     ", (SELECT count(*) FROM tracker.policy),"
                     " (SELECT revision FROM tracker.policy WHERE namespace = $1::text)"};
-const Statement kSetPolicy = {"set_policy",
-                        "INSERT INTO tracker.policy (namespace, document, revision, update_us)"
-                        " VALUES ($1::text, $2::json, $3::bigint, $4::bigint)"
-                        " ON CONFLICT (namespace) DO UPDATE SET document = excluded.document,"
-                        " revision = excluded.revision, update_us = excluded.update_us"};
+const Statement kSetPolicy = {
+    "set_policy",
+    "INSERT INTO tracker.policy (namespace, document, revision, update_us)"
+    " VALUES ($1::text, $2::json, $3::bigint, $4::bigint)"
+    " ON CONFLICT (namespace) DO UPDATE SET document = excluded.document,"
+    " revision = excluded.revision, update_us = excluded.update_us"};
 const Statement kGetPolicy = {"get_policy",
-                        "SELECT namespace, document, revision, update_us FROM tracker.policy"
-                        " WHERE namespace = $1::text"};
-const Statement kListPolicies = {"list_policies",
-                         "SELECT namespace, document, revision, update_us FROM tracker.policy"
-                         " ORDER BY namespace LIMIT $1::int"};
+                              "SELECT namespace, document, revision, update_us FROM tracker.policy"
+                              " WHERE namespace = $1::text"};
+const Statement kListPolicies = {
+    "list_policies",
+    "SELECT namespace, document, revision, update_us FROM tracker.policy"
+    " ORDER BY namespace LIMIT $1::int"};
 const Statement kDeletePolicy = {"delete_policy",
-                           "DELETE FROM tracker.policy WHERE namespace = $1::text"};
+                                 "DELETE FROM tracker.policy WHERE namespace = $1::text"};
 
 absl::StatusOr<domain::Policy> PolicyFrom(const Rows& rows, int row) {
   absl::StatusOr<domain::Policy> policy = DecodePolicy(std::string(rows.Text(row, 1)));

@@ -1,5 +1,7 @@
 #include "src/store/postgres/statements.h"
 
+#include <map>
+
 #include "absl/strings/str_cat.h"
 #include "absl/types/span.h"
 #include "src/domain/fingerprint.h"
@@ -22,11 +24,11 @@ using domain::TaskKey;
 
 // The keys come in their order, and are locked in it. The CTE is materialised so that a row's clock
 // is read after its lock was had; LEFT JOIN, so that there is a clock without rows.
-#define TRACKER_LOCK(how)                                    \
-  "WITH held AS MATERIALIZED (SELECT t.*" TRACKER_EACH_TASK( \
-      TRACKER_TASK_COLUMNS(""),                              \
-      "FOR NO KEY UPDATE" how) ") SELECT " TRACKER_NOW_US    \
-                               ", " TRACKER_TASK_COLUMNS(    \
+#define TRACKER_LOCK(how)                                          \
+  "WITH held AS MATERIALIZED (SELECT t.*" TRACKER_EACH_TASK(       \
+      TRACKER_TASK_COLUMNS("") ", ctid AS place",                  \
+      "FOR NO KEY UPDATE" how) ") SELECT " TRACKER_NOW_US          \
+                               ", h.place, " TRACKER_TASK_COLUMNS( \
                                    "h.") " FROM (VALUES (1)) AS one LEFT JOIN held h ON true"
 
 const Statement kLock = {"lock", TRACKER_LOCK("")};
@@ -35,36 +37,33 @@ const Statement kLockUnheld = {"lock_unheld", TRACKER_LOCK(" SKIP LOCKED")};
 const Statement kExisting = {"existing",
                              "SELECT t.namespace, t.id" TRACKER_EACH_TASK("namespace, id", "")};
 
-// An insert that always conflicts, since the rows are there and locked: it finds each by one probe
-// of the primary key, where the plan of UPDATE … FROM unnest would hang on the statistics. Columns
-// that never change are there only to be inserted, and are not: so they are 0. Documents that are
-// NULL did not change, and stay where they are, out of line when they are large; Apply never
-// empties data or errors.
-#define TRACKER_UPDATE(documents, document_arrays, document_names, set_documents) \
-  "INSERT INTO tracker.task (bucket, " TRACKER_TASK_COLUMNS("") ", error_print, error_us"          \
-  ") SELECT $1::int, v.namespace, v.id, v.status, v.attempts, 0, 0, v.fence, 0, v.update_us,"     \
-  " v.available_us, v.worker, v.lock, v.lock_us, v.lock_expire_us, v.lease_us, v.alarm_us, "      \
-  documents                                                                                       \
-  " FROM unnest($2::text[], $3::text[], $4::smallint[], $5::int[], $6::bigint[], $7::bigint[],"   \
-  " $8::bigint[], $9::text[], $10::text[], $11::bigint[], $12::bigint[], $13::bigint[],"          \
-  " $14::bigint[]"                                                                                \
-  document_arrays ") AS v(namespace, id, status, attempts, fence, update_us, available_us,"       \
-  " worker, lock, lock_us, lock_expire_us, lease_us, alarm_us" document_names ")"                 \
-  " ON CONFLICT (bucket, namespace, id) DO UPDATE SET status = excluded.status,"                  \
-  " attempts = excluded.attempts, fence = excluded.fence, update_us = excluded.update_us,"        \
-  " available_us = excluded.available_us, worker = excluded.worker, lock = excluded.lock,"        \
-  " lock_us = excluded.lock_us, lock_expire_us = excluded.lock_expire_us,"                        \
-  " lease_us = excluded.lease_us, alarm_us = excluded.alarm_us" set_documents
+// The rows are locked, so each is where the lock found it (its ctid), and nothing needs to look for
+// it: by_place has the planner take no other way. Documents that are NULL did not change, and stay
+// where they are, out of line when they are large; Apply never empties data or errors. The division
+// makes it an error should a row not be there: what is answered must have been written.
+#define TRACKER_UPDATE(document_arrays, document_names, set_documents)                         \
+  "WITH done AS (UPDATE tracker.task t SET status = v.status, attempts = v.attempts,"          \
+  " fence = v.fence, update_us = v.update_us, available_us = v.available_us,"                  \
+  " worker = v.worker, lock = v.lock, lock_us = v.lock_us, lock_expire_us = v.lock_expire_us," \
+  " lease_us = v.lease_us, alarm_us = v.alarm_us" set_documents                                \
+  " FROM unnest($3::tid[], $4::smallint[], $5::int[], $6::bigint[], $7::bigint[],"             \
+  " $8::bigint[], $9::text[], $10::text[], $11::bigint[], $12::bigint[], $13::bigint[],"       \
+  " $14::bigint[]" document_arrays                                                             \
+  ") AS v(place, status, attempts, fence, update_us,"                                          \
+  " available_us, worker, lock, lock_us, lock_expire_us, lease_us, alarm_us" document_names    \
+  ")"                                                                                          \
+  " WHERE t.bucket = $1::int AND t.ctid = v.place RETURNING 1)"                                \
+  " SELECT 1 / (count(*) = $2::bigint)::int FROM done"
 
-const Statement kUpdate = {"update", TRACKER_UPDATE("NULL, NULL, 0, 0", "", "", "")};
+const Statement kUpdate = {"update", TRACKER_UPDATE("", "", ""), /*by_place=*/true};
 const Statement kUpdateDocuments = {
     "update_documents",
-    TRACKER_UPDATE("v.data::json, v.errors::json, v.error_print, v.error_us",
-                   ", $15::text[], $16::text[], $17::bigint[], $18::bigint[]",
+    TRACKER_UPDATE(", $15::text[], $16::text[], $17::bigint[], $18::bigint[]",
                    ", data, errors, error_print, error_us",
-                   ", data = coalesce(excluded.data, task.data),"
-                   " errors = coalesce(excluded.errors, task.errors),"
-                   " error_print = excluded.error_print, error_us = excluded.error_us")};
+                   ", data = coalesce(v.data::json, t.data),"
+                   " errors = coalesce(v.errors::json, t.errors),"
+                   " error_print = v.error_print, error_us = v.error_us"),
+    /*by_place=*/true};
 
 // From arrays of the columns, in the order of TRACKER_TASK_COLUMNS.
 const Statement kInsert = {
@@ -82,10 +81,9 @@ const Statement kInsert = {
     " AS v(" TRACKER_TASK_COLUMNS("") ", error_print, error_us"
     ") ON CONFLICT DO NOTHING RETURNING 1) SELECT count(*) FROM made"};
 
-// The rows are locked, so nobody moves them meanwhile.
 const Statement kDelete = {"delete",
-                           "DELETE FROM tracker.task WHERE bucket = $1::int AND ctid = ANY (ARRAY("
-                           "SELECT t.ctid" TRACKER_EACH_TASK("ctid", "") "))"};
+                           "DELETE FROM tracker.task WHERE bucket = $1::int"
+                           " AND namespace = $2::text AND id = ANY ($3::text[])"};
 
 const Statement kSucceeded = {"succeeded", "SELECT t.namespace, t.id" TRACKER_EACH_TASK(
                                                "namespace, id, status", "") " WHERE t.status = 40"};
@@ -95,7 +93,7 @@ const Statement kAddReady = {"add_ready",
                              "INSERT INTO tracker.ready (bucket, namespace, rank, available_us, id)"
                              " SELECT $1::int, v.namespace, v.rank, v.available_us, v.id"
                              " FROM unnest($2::text[], $3::bigint[], $4::bigint[], $5::text[])"
-                             " AS v(namespace, rank, available_us, id) ON CONFLICT DO NOTHING"};
+                             " AS v(namespace, rank, available_us, id)"};
 const Statement kRemoveReady = {
     "remove_ready",
     "DELETE FROM tracker.ready WHERE bucket = $1::int AND ctid = ANY (ARRAY("
@@ -103,12 +101,11 @@ const Statement kRemoveReady = {
     " AS v(namespace, rank, available_us, id) CROSS JOIN LATERAL (SELECT ctid FROM tracker.ready"
     " WHERE bucket = $1::int AND namespace = v.namespace AND rank = v.rank"
     " AND available_us = v.available_us AND id = v.id OFFSET 0) r))"};
-const Statement kAddAlarm = {
-    "add_alarm",
-    "INSERT INTO tracker.alarm (bucket, due_us, namespace, id)"
-    " SELECT $1::int, v.due_us, v.namespace, v.id"
-    " FROM unnest($2::bigint[], $3::text[], $4::text[]) AS v(due_us, namespace, id)"
-    " ON CONFLICT DO NOTHING"};
+const Statement kAddAlarm = {"add_alarm",
+                             "INSERT INTO tracker.alarm (bucket, due_us, namespace, id, held)"
+                             " SELECT $1::int, v.due_us, v.namespace, v.id, v.held"
+                             " FROM unnest($2::bigint[], $3::text[], $4::text[], $5::bool[])"
+                             " AS v(due_us, namespace, id, held)"};
 const Statement kRemoveAlarm = {
     "remove_alarm",
     "DELETE FROM tracker.alarm WHERE bucket = $1::int AND ctid = ANY (ARRAY("
@@ -116,6 +113,19 @@ const Statement kRemoveAlarm = {
     " AS v(due_us, namespace, id) CROSS JOIN LATERAL (SELECT ctid FROM tracker.alarm"
     " WHERE bucket = $1::int AND due_us = v.due_us AND namespace = v.namespace"
     " AND id = v.id OFFSET 0) a))"};
+
+const Statement kAddIdle = {
+    "add_idle",
+    "INSERT INTO tracker.idle (bucket, namespace, update_us, id)"
+    " SELECT $1::int, v.namespace, v.update_us, v.id"
+    " FROM unnest($2::text[], $3::bigint[], $4::text[]) AS v(namespace, update_us, id)"};
+const Statement kRemoveIdle = {
+    "remove_idle",
+    "DELETE FROM tracker.idle WHERE bucket = $1::int AND ctid = ANY (ARRAY("
+    "SELECT i.ctid FROM unnest($2::text[], $3::bigint[], $4::text[])"
+    " AS v(namespace, update_us, id) CROSS JOIN LATERAL (SELECT ctid FROM tracker.idle"
+    " WHERE bucket = $1::int AND namespace = v.namespace AND update_us = v.update_us"
+    " AND id = v.id OFFSET 0) i))"};
 
 const Statement kAddAttempts = {
     "add_attempts",
@@ -164,6 +174,16 @@ std::vector<std::string> KeyValues(int bucket, const std::vector<TaskKey>& keys)
   return {absl::StrCat(bucket), namespaces.Take(), ids.Take()};
 }
 
+std::vector<StatementCall> DeleteCalls(int bucket, const std::vector<TaskKey>& keys) {
+  std::map<std::string, ArrayLiteral> ids;
+  for (const TaskKey& key : keys) ids[key.name_space].AddText(key.id);
+  std::vector<StatementCall> calls;
+  for (auto& [name_space, of_it] : ids) {
+    calls.push_back({kDelete, {absl::StrCat(bucket), name_space, of_it.Take()}});
+  }
+  return calls;
+}
+
 std::vector<std::string> CountValues(int bucket, const Batch::CountDeltas& deltas) {
   ArrayLiteral namespaces, statuses, numbers;
   for (const auto& [key, delta] : deltas) {
@@ -204,12 +224,11 @@ std::vector<std::string> TakeAll(int bucket, absl::Span<ArrayLiteral> columns) {
 }
 
 StatementCall UpdateCall(int bucket, const std::vector<const Batch::Row*>& rows, bool documents) {
-  // In the order of the parameters from $2 on.
+  // In the order of the parameters from $2 on; the first is a number.
   ArrayLiteral columns[17];
   for (const Batch::Row* row : rows) {
     const Task& task = *row->after;
-    columns[0].AddText(task.key.name_space);
-    columns[1].AddText(task.key.id);
+    columns[1].AddText(row->place);
     columns[2].Add(static_cast<int64_t>(task.status));
     columns[3].Add(task.attempts);
     columns[4].Add(task.fence);
@@ -227,7 +246,9 @@ StatementCall UpdateCall(int bucket, const std::vector<const Batch::Row*>& rows,
     AddProblem(columns + 15, task);
   }
   const absl::Span<ArrayLiteral> used(columns, documents ? 17 : 13);
-  return {documents ? kUpdateDocuments : kUpdate, TakeAll(bucket, used)};
+  std::vector<std::string> values = TakeAll(bucket, used);
+  values[1] = absl::StrCat(rows.size());
+  return {documents ? kUpdateDocuments : kUpdate, std::move(values)};
 }
 
 }  // namespace
@@ -275,68 +296,102 @@ std::vector<StatementCall> UpdateCalls(int bucket, const std::vector<const Batch
 
 namespace {
 
-// The one row that a task has in tracker.ready or tracker.alarm.
-struct Place {
-  enum Kind { kNone, kReady, kAlarm } kind = kNone;
+// The rows of a task in tracker.ready, tracker.alarm and tracker.idle.
+struct ReadyEntry {
   int64_t rank = 0;
-  // available_us, or due_us.
-  int64_t micros = 0;
-
-  friend bool operator==(const Place&, const Place&) = default;
+  int64_t available_us = 0;
+  friend bool operator==(const ReadyEntry&, const ReadyEntry&) = default;
+};
+struct AlarmEntry {
+  int64_t due_us = 0;
+  bool held = false;
+  friend bool operator==(const AlarmEntry&, const AlarmEntry&) = default;
+};
+struct Entries {
+  std::optional<ReadyEntry> ready;
+  std::optional<AlarmEntry> alarm;
+  // update_us.
+  std::optional<int64_t> idle;
 };
 
-Place PlaceOf(const std::optional<Task>& task) {
-  if (!task) return {};
+Entries EntriesOf(const std::optional<Task>& task) {
+  Entries entries;
+  if (!task) return entries;
+  const bool held = task->status == domain::Status::kInProgress;
   if (domain::Claimable(*task)) {
-    return {Place::kReady, -int64_t{task->priority}, Micros(task->available_time)};
+    entries.ready = {-int64_t{task->priority}, Micros(task->available_time)};
   }
-  if (task->alarm_time == absl::UnixEpoch()) return {};
-  return {Place::kAlarm, 0, Micros(task->alarm_time)};
+  if (task->alarm_time != absl::UnixEpoch()) entries.alarm = {Micros(task->alarm_time), held};
+  if (!held) entries.idle = Micros(task->update_time);
+  return entries;
 }
 
-// Rows of the two tables, to be added or removed.
-class Places {
+// Rows of the three tables, all to be added or all to be removed.
+class EntryArrays {
  public:
-  void Add(const TaskKey& key, const Place& place) {
-    if (place.kind == Place::kReady) {
-      ready_[0].AddText(key.name_space);
-      ready_[1].Add(place.rank);
-      ready_[2].Add(place.micros);
-      ready_[3].AddText(key.id);
-      has_ready_ = true;
-    } else if (place.kind == Place::kAlarm) {
-      alarm_[0].Add(place.micros);
-      alarm_[1].AddText(key.name_space);
-      alarm_[2].AddText(key.id);
-      has_alarm_ = true;
-    }
+  void Add(const TaskKey& key, const ReadyEntry& entry) {
+    ready_[0].AddText(key.name_space);
+    ready_[1].Add(entry.rank);
+    ready_[2].Add(entry.available_us);
+    ready_[3].AddText(key.id);
+    has_ready_ = true;
   }
-  void AppendCalls(int bucket, const Statement& ready, const Statement& alarm,
-                   std::vector<StatementCall>* calls) {
-    if (has_ready_) calls->push_back({ready, TakeAll(bucket, absl::MakeSpan(ready_))});
-    if (has_alarm_) calls->push_back({alarm, TakeAll(bucket, absl::MakeSpan(alarm_))});
+  void Add(const TaskKey& key, const AlarmEntry& entry) {
+    alarm_[0].Add(entry.due_us);
+    alarm_[1].AddText(key.name_space);
+    alarm_[2].AddText(key.id);
+    alarm_[3].AddBool(entry.held);
+    has_alarm_ = true;
+  }
+  void Add(const TaskKey& key, int64_t update_us) {
+    idle_[0].AddText(key.name_space);
+    idle_[1].Add(update_us);
+    idle_[2].AddText(key.id);
+    has_idle_ = true;
+  }
+  void AppendAdds(int bucket, std::vector<StatementCall>* calls) {
+    if (has_ready_) calls->push_back({kAddReady, TakeAll(bucket, absl::MakeSpan(ready_))});
+    if (has_alarm_) calls->push_back({kAddAlarm, TakeAll(bucket, absl::MakeSpan(alarm_))});
+    if (has_idle_) calls->push_back({kAddIdle, TakeAll(bucket, absl::MakeSpan(idle_))});
+  }
+  void AppendRemoves(int bucket, std::vector<StatementCall>* calls) {
+    if (has_ready_) calls->push_back({kRemoveReady, TakeAll(bucket, absl::MakeSpan(ready_))});
+    // By its time and key alone.
+    const auto alarm_key = absl::MakeSpan(alarm_).first(3);
+    if (has_alarm_) calls->push_back({kRemoveAlarm, TakeAll(bucket, alarm_key)});
+    if (has_idle_) calls->push_back({kRemoveIdle, TakeAll(bucket, absl::MakeSpan(idle_))});
   }
 
  private:
-  ArrayLiteral ready_[4], alarm_[3];
-  bool has_ready_ = false, has_alarm_ = false;
+  ArrayLiteral ready_[4], alarm_[4], idle_[3];
+  bool has_ready_ = false, has_alarm_ = false, has_idle_ = false;
 };
+
+template <typename Entry>
+void Compare(const TaskKey& key, const std::optional<Entry>& before,
+             const std::optional<Entry>& after, EntryArrays& removed, EntryArrays& added) {
+  if (before == after) return;
+  if (before) removed.Add(key, *before);
+  if (after) added.Add(key, *after);
+}
 
 }  // namespace
 
-std::vector<StatementCall> PlaceCalls(int bucket, const std::vector<Batch::Row>& rows) {
-  Places removed, added;
-  for (const Batch::Row& row : rows) {
+std::vector<StatementCall> EntryCalls(int bucket, const Batch& batch) {
+  EntryArrays removed, added;
+  for (size_t i = 0; i < batch.rows().size(); ++i) {
+    const Batch::Row& row = batch.rows()[i];
     if (!row.changed) continue;
-    const Place before = PlaceOf(row.before);
-    const Place after = PlaceOf(row.after);
-    if (before == after) continue;
-    if (row.before) removed.Add(row.before->key, before);
-    if (row.after) added.Add(row.after->key, after);
+    const TaskKey& key = batch.keys()[i];
+    const Entries before = EntriesOf(row.before);
+    const Entries after = EntriesOf(row.after);
+    Compare(key, before.ready, after.ready, removed, added);
+    Compare(key, before.alarm, after.alarm, removed, added);
+    Compare(key, before.idle, after.idle, removed, added);
   }
   std::vector<StatementCall> calls;
-  removed.AppendCalls(bucket, kRemoveReady, kRemoveAlarm, &calls);
-  added.AppendCalls(bucket, kAddReady, kAddAlarm, &calls);
+  removed.AppendRemoves(bucket, &calls);
+  added.AppendAdds(bucket, &calls);
   return calls;
 }
 

@@ -23,8 +23,8 @@ namespace tracker::store::postgres {
 // before the locks were had.
 #define TRACKER_NOW_US "(extract(epoch FROM clock_timestamp()) * 1000000)::bigint"
 
-// $1 bucket, $2 namespaces, $3 ids. Locks the tasks in key order; the last row's first column is a
-// time at which all were held.
+// $1 bucket, $2 namespaces, $3 ids. Locks the tasks in key order. Rows: the clock (the last row's
+// is a time at which all were held), the place, and TRACKER_TASK_COLUMNS.
 extern const Statement kLock;
 // The same, without those that somebody else holds.
 extern const Statement kLockUnheld;
@@ -35,7 +35,7 @@ extern const Statement kUpdate;
 extern const Statement kUpdateDocuments;
 // Makes tasks, and answers how many of them were new.
 extern const Statement kInsert;
-// Removes tasks that are locked. By KeyValues.
+// Removes tasks that are locked. By DeleteCalls.
 extern const Statement kDelete;
 // Which of the tasks have succeeded. By KeyValues.
 extern const Statement kSucceeded;
@@ -53,10 +53,11 @@ extern const Statement kFinished;
 extern const Statement kPing;
 
 std::vector<std::string> KeyValues(int bucket, const std::vector<domain::TaskKey>& keys);
+std::vector<StatementCall> DeleteCalls(int bucket, const std::vector<domain::TaskKey>& keys);
 StatementCall InsertCall(int bucket, const std::vector<const Batch::Row*>& rows);
 std::vector<StatementCall> UpdateCalls(int bucket, const std::vector<const Batch::Row*>& rows);
-// What moves the rows between tracker.ready and tracker.alarm, and in and out of them.
-std::vector<StatementCall> PlaceCalls(int bucket, const std::vector<Batch::Row>& rows);
+// What the batch changes in tracker.ready, tracker.alarm and tracker.idle.
+std::vector<StatementCall> EntryCalls(int bucket, const Batch& batch);
 std::vector<std::string> CountValues(int bucket, const Batch::CountDeltas& deltas);
 std::vector<std::string> AttemptValues(int bucket, const Batch::AttemptDeltas& deltas,
                                        absl::Time now);

@@ -162,11 +162,11 @@ absl::Status Writer::LoadRows(Connection& connection, int bucket, Batch& batch, 
   for (int row = 0; row < rows->size(); ++row) {
     *now = absl::FromUnixMicros(rows->Int(row, 0));
     if (rows->IsNull(row, 1)) continue;
-    absl::StatusOr<Task> task = TaskFrom(*rows, row, 1);
-    TaskKey key{std::string(rows->Text(row, 1)), std::string(rows->Text(row, 2))};
+    absl::StatusOr<Task> task = TaskFrom(*rows, row, 2);
+    TaskKey key{std::string(rows->Text(row, 2)), std::string(rows->Text(row, 3))};
     if (mode.skip_held) found.push_back(key);
     if (task.ok()) {
-      batch.Load(*std::move(task));
+      batch.Load(*std::move(task), std::string(rows->Text(row, 1)));
     } else {
       batch.Exclude(key, Reason::kInternal, std::string(task.status().message()));
     }

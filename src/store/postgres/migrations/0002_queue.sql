@@ -1,6 +1,7 @@
 -- Claims, policies, error groups. No index of tracker.task has a column, or a predicate on one, that changes when a task is started
 -- and finished: so these updates are heap-only (HOT), touch no index, and leave nothing for a vacuum (docs/adr/0006). What must be
--- found by its state is found through two narrow tables instead, of which each unfinished task has exactly one row.
+-- found by its state is found through narrow tables instead: each unfinished task has exactly one row in tracker.ready or
+-- tracker.alarm, and each task that is not in progress has one in tracker.idle.
 
 ALTER TABLE tracker.task
   -- When Tracker must look at the task by itself; 0: never. The key of its row in tracker.alarm.
@@ -11,6 +12,12 @@ ALTER TABLE tracker.task
 
 DROP INDEX tracker.task_by_expiry;
 
+DROP INDEX tracker.task_by_update;
+
+-- The indexes of these tables do not begin with the bucket, and are not unique, so that rows that are found by their place in the table
+-- (ctid) are never looked for through an index on the bucket instead. A row is written only by who holds its task's lock, so there is
+-- one all the same.
+
 -- Who may be claimed now: pending and failed tasks without an alarm. rank is the priority with its sign turned, so that one order
 -- serves.
 CREATE TABLE tracker.ready (
@@ -18,8 +25,7 @@ CREATE TABLE tracker.ready (
   namespace    text    COLLATE "C" NOT NULL,
   rank         bigint  NOT NULL,
   available_us bigint  NOT NULL,
-  id           text    COLLATE "C" NOT NULL,
-  PRIMARY KEY (bucket, namespace, rank, available_us, id)
+  id           text    COLLATE "C" NOT NULL
 ) WITH (
   -- Rows come and go all the time: a vacuum is cheap as long as it comes often.
   autovacuum_vacuum_scale_factor = 0,
@@ -29,13 +35,16 @@ CREATE TABLE tracker.ready (
   vacuum_truncate = false
 );
 
+CREATE INDEX ready_by_rank ON tracker.ready (namespace, rank, available_us, id);
+
 -- When Tracker must look at a task: in progress at the end of its lease, or waiting for its time.
 CREATE TABLE tracker.alarm (
   bucket    integer NOT NULL,
   due_us    bigint  NOT NULL,
   namespace text    COLLATE "C" NOT NULL,
   id        text    COLLATE "C" NOT NULL,
-  PRIMARY KEY (bucket, due_us, namespace, id)
+  -- In progress; else it waits for its time.
+  held      boolean NOT NULL
 ) WITH (
   autovacuum_vacuum_scale_factor = 0,
   autovacuum_vacuum_threshold = 5000,
@@ -43,6 +52,27 @@ CREATE TABLE tracker.alarm (
   autovacuum_vacuum_cost_delay = 0,
   vacuum_truncate = false
 );
+
+CREATE INDEX alarm_by_due ON tracker.alarm (due_us, namespace, id);
+
+CREATE INDEX alarm_held ON tracker.alarm (namespace) WHERE held;
+
+-- The tasks that are not in progress, in the order in which they last changed: with those in progress (alarm_held), which are no more
+-- than there are workers, List by update_time. A heartbeat moves nothing here.
+CREATE TABLE tracker.idle (
+  bucket    integer NOT NULL,
+  namespace text    COLLATE "C" NOT NULL,
+  update_us bigint  NOT NULL,
+  id        text    COLLATE "C" NOT NULL
+) WITH (
+  autovacuum_vacuum_scale_factor = 0.01,
+  autovacuum_vacuum_threshold = 20000,
+  autovacuum_vacuum_insert_threshold = -1,
+  autovacuum_vacuum_cost_delay = 1,
+  vacuum_truncate = false
+);
+
+CREATE INDEX idle_by_update ON tracker.idle (namespace, update_us, id);
 
 -- Claims that were answered, so that a repeated one is recognised by its lock.
 CREATE TABLE tracker.claim (
@@ -96,11 +126,14 @@ UPDATE tracker.task SET alarm_us = lock_expire_us WHERE status = 10;
 UPDATE tracker.task SET alarm_us = available_us
  WHERE status IN (0, 20) AND available_us > (extract(epoch FROM now()) * 1000000)::bigint;
 
-INSERT INTO tracker.alarm (bucket, due_us, namespace, id)
-SELECT bucket, alarm_us, namespace, id FROM tracker.task WHERE alarm_us > 0;
+INSERT INTO tracker.alarm (bucket, due_us, namespace, id, held)
+SELECT bucket, alarm_us, namespace, id, status = 10 FROM tracker.task WHERE alarm_us > 0;
 
 INSERT INTO tracker.ready (bucket, namespace, rank, available_us, id)
 SELECT bucket, namespace, -priority::bigint, available_us, id FROM tracker.task WHERE status IN (0, 20) AND alarm_us = 0;
+
+INSERT INTO tracker.idle (bucket, namespace, update_us, id)
+SELECT bucket, namespace, update_us, id FROM tracker.task WHERE status <> 10;
 
 -- List and GroupErrors among the tasks that have an error. Its columns change only when an attempt goes wrong.
 CREATE INDEX task_by_error ON tracker.task (namespace COLLATE "POSIX", create_us, id COLLATE "POSIX") WHERE error_print <> 0;
