@@ -102,6 +102,17 @@ TEST_P(SqliteFileTest, OldClaimsLeaveTheFile) {
   EXPECT_EQ(QueryInt("SELECT count(*) FROM claim"), 0);
 }
 
+TEST_P(SqliteFileTest, ARowThatTheDatabaseRefusesToStartStopsNoOther) {
+  CreateInOrder({"a", "poison", "b"});
+  ExecuteSql(
+      "CREATE TRIGGER refuse BEFORE UPDATE ON task WHEN NEW.id = 'poison' "
+      "BEGIN SELECT RAISE(ABORT, 'poison'); END",
+      "");
+  EXPECT_EQ(ClaimIds(3), (Ids{"a", "b"}));
+  EXPECT_EQ(Get("poison").task->status, Status::kPending);
+  EXPECT_TRUE(Value(store().CheckCounts()).mismatches.empty());
+}
+
 TEST_P(SqliteFileTest, AStatementPastItsDeadlineEnds) {
   const std::unique_ptr<Connection> connection = Open();
   constexpr char kEndless[] =
