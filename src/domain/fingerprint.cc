@@ -101,6 +101,10 @@ std::string FingerprintText(int64_t fingerprint) {
 
 std::optional<int64_t> ParseFingerprint(absl::string_view text) {
   uint64_t value = 0;
+  // SimpleHexAtoi takes "0x" and spaces, too.
+  for (const char c : text) {
+    if (!absl::ascii_isxdigit(static_cast<unsigned char>(c))) return std::nullopt;
+  }
   if (text.size() != 16 || !absl::SimpleHexAtoi(text, &value) || value == 0) return std::nullopt;
   return static_cast<int64_t>(value);
 }

@@ -329,6 +329,7 @@ void RecordBrokenOff(Task& task, absl::string_view by, absl::Time now) {
 Transition On(const Ignore& ignore, std::optional<Task>& task, const Command& command,
               absl::Time now) {
   if (!task) return NotFound(now);
+  if (task->status == Status::kIgnored && task->lock == command.token) return SameAgain(task, now);
   if (auto refusal = CheckUnchanged(ignore.as_of, task, now)) return *std::move(refusal);
   if (task->status == Status::kIgnored) return SameAgain(task, now);
   RecordBrokenOff(*task, "ignored", now);

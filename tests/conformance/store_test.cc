@@ -57,9 +57,9 @@ std::unique_ptr<Store> StoreTest::OpenAnother(bool migrate) {
   return opened.ok() ? *std::move(opened) : nullptr;
 }
 
-void StoreTest::Reopen() {
+void StoreTest::Reopen(bool migrate) {
   store_.reset();
-  store_ = OpenAnother(/*migrate=*/false);
+  store_ = OpenAnother(migrate);
   ASSERT_NE(store_, nullptr);
 }
 

@@ -47,7 +47,7 @@ class StoreTest : public ::testing::TestWithParam<Backend> {
   // Another store on the same database, with the same clock.
   std::unique_ptr<Store> OpenAnother(bool migrate = true);
   // Closes the store and opens it anew.
-  void Reopen();
+  void Reopen(bool migrate = false);
   void Advance(absl::Duration duration) { offset_us_ += absl::ToInt64Microseconds(duration); }
   // Runs a statement of the database's own, beside the store.
   void ExecuteSql(const std::string& for_sqlite, const std::string& for_postgres);

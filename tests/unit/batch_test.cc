@@ -29,6 +29,12 @@ std::vector<const Command*> Pointers(const std::vector<Command>& commands) {
   return pointers;
 }
 
+std::vector<Reason> Reasons(Batch& batch) {
+  std::vector<Reason> reasons;
+  for (const Outcome& outcome : batch.TakeOutcomes()) reasons.push_back(outcome.reason);
+  return reasons;
+}
+
 Task Pending(const std::string& id) {
   Task task = PendingTask();
   task.key = {"n", id};
@@ -53,11 +59,9 @@ TEST(BatchTest, CommandsOnOneTaskSeeEachOther) {
   Batch batch(pointers);
   batch.Load(Pending("a"));
   batch.Run(kNow);
-  std::vector<Reason> reasons;
-  for (const Outcome& outcome : batch.TakeOutcomes()) reasons.push_back(outcome.reason);
   const std::vector<Reason> expected = {Reason::kOk, Reason::kTaskNotFound, Reason::kTaskLocked,
                                         Reason::kOk, Reason::kTaskSucceeded};
-  EXPECT_EQ(reasons, expected);
+  EXPECT_EQ(Reasons(batch), expected);
   ASSERT_EQ(batch.rows().size(), 2u);
   EXPECT_TRUE(batch.rows()[0].changed);
   EXPECT_EQ(batch.rows()[0].after->status, Status::kSucceeded);
@@ -95,6 +99,84 @@ TEST(BatchTest, AnExcludedTaskStopsNoOther) {
   EXPECT_EQ(outcomes[0].message, "out of reach");
   EXPECT_TRUE(outcomes[1].ok());
   EXPECT_EQ(outcomes[2].reason, Reason::kInternal);
+}
+
+TEST(BatchTest, AsksForThePrerequisitesThatItDoesNotLockAnyhow) {
+  const std::vector<Command> commands = {
+      {.key = {"load", "a"}, .action = domain::Start{.after = {"extract", "check"}}},
+      {.key = {"load", "b"}, .action = domain::Start{.after = {"extract"}}},
+      {.key = {"extract", "a"}, .action = domain::Succeed{}},
+      {.key = {"load", "b"}, .action = domain::Start{.after = {"extract"}}}};
+  const std::vector<const Command*> pointers = Pointers(commands);
+  const Batch batch(pointers);
+  const std::vector<domain::TaskKey> expected = {{"check", "a"}, {"extract", "b"}};
+  EXPECT_EQ(batch.prerequisites(), expected);
+}
+
+TEST(BatchTest, APrerequisiteIsMetByWhatIsLoadedOrByACommandBefore) {
+  const domain::TaskKey extract = {"extract", "a"};
+  const auto start = [](std::string token) {
+    return Command{.key = {"load", "a"},
+                   .token = std::move(token),
+                   .action = domain::Start{.after = {"check", "extract"}}};
+  };
+  const std::vector<Command> commands = {
+      start("early"), {.key = extract, .token = "x", .action = domain::Succeed{}}, start("late")};
+  Task running = domain::testing::RunningTask();
+  running.key = extract;
+  running.lock = "x";
+  Task load = PendingTask();
+  load.key = {"load", "a"};
+  for (const bool checked : {false, true}) {
+    const std::vector<const Command*> pointers = Pointers(commands);
+    Batch batch(pointers);
+    batch.Load(running);
+    batch.Load(load);
+    if (checked) batch.LoadSucceeded({"check", "a"});
+    batch.Run(kNow);
+    const std::vector<Outcome> outcomes = batch.TakeOutcomes();
+    EXPECT_EQ(outcomes[0].reason, Reason::kTaskNotReady);
+    using Names = std::vector<std::string>;
+    EXPECT_EQ(outcomes[0].missing, checked ? Names{"extract"} : (Names{"check", "extract"}));
+    EXPECT_EQ(outcomes[2].reason, checked ? Reason::kOk : Reason::kTaskNotReady);
+  }
+}
+
+TEST(BatchTest, CountsTheAttemptsThatEndWhereThePolicySaysSo) {
+  auto counts = std::make_shared<domain::Policy>();
+  counts->pause_on_failure = domain::PauseOnFailure{};
+  const auto end = [&](const std::string& id, domain::Action action) {
+    Command command = On(id, std::move(action), domain::testing::kOwnToken);
+    command.policy = counts;
+    return command;
+  };
+  std::vector<Command> commands = {
+      end("good", domain::Succeed{}),   end("good", domain::Succeed{}),
+      end("bad", domain::Fail{}),       end("over", domain::Expire{}),
+      end("renewed", domain::Expire{}), end("back", domain::Release{}),
+      end("gone", domain::Ignore{}),    On("uncounted", domain::Fail{}, domain::testing::kOwnToken),
+  };
+  const std::vector<const Command*> pointers = Pointers(commands);
+  Batch batch(pointers);
+  for (const domain::TaskKey& key : batch.keys()) {
+    Task task = domain::testing::RunningTask();
+    task.key = key;
+    if (key.id == "over") task.lock_expire_time = task.alarm_time = kNow;
+    if (key.id == "renewed") task.alarm_time = kNow;
+    batch.Load(std::move(task));
+  }
+  batch.Run(kNow);
+  EXPECT_EQ(batch.attempts(), (Batch::AttemptDeltas{{"n", {.ended = 3, .failed = 2}}}));
+}
+
+TEST(BatchTest, ARepeatedDeleteOrPurgeThatFindsNothingIsDone) {
+  const std::vector<Command> commands = {On("a", domain::Delete{}), On("b", domain::Purge{}),
+                                         On("c", domain::Start{})};
+  const std::vector<const Command*> pointers = Pointers(commands);
+  Batch batch(pointers);
+  batch.Run(kNow);
+  batch.ForgiveRepeatedDeletes();
+  EXPECT_EQ(Reasons(batch), (std::vector<Reason>{Reason::kOk, Reason::kOk, Reason::kTaskNotFound}));
 }
 
 TEST(ErrorsJsonTest, RoundTrips) {

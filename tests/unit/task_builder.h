@@ -30,7 +30,7 @@ inline Task PendingTask() {
   task.max_attempts = kMaxAttempts;
   task.create_time = task.update_time = task.available_time = kStart;
   task.lock = kOwnToken;
-  task.lock_time = task.lock_expire_time = absl::UnixEpoch();
+  task.lock_time = task.lock_expire_time = task.alarm_time = absl::UnixEpoch();
   task.data = R"({"n":1})";
   return task;
 }
@@ -44,6 +44,7 @@ inline Task RunningTask(int attempts = 1) {
   task.worker = "worker-1";
   task.lock_time = kStart;
   task.lock_expire_time = kStart + kLease;
+  task.alarm_time = task.lock_expire_time;
   task.lease = kLease;
   return task;
 }
@@ -52,7 +53,7 @@ inline Task RunningTask(int attempts = 1) {
 inline Task EndedTask(Status status, ErrorKind kind, int attempts = 1) {
   Task task = RunningTask(attempts);
   task.status = status;
-  task.lock_expire_time = absl::UnixEpoch();
+  task.lock_expire_time = task.alarm_time = absl::UnixEpoch();
   task.errors.push_back({.attempt = attempts,
                          .fence = task.fence,
                          .time = kStart,

@@ -63,6 +63,11 @@ class Sequence {
     return absl::StrCat(R"({"n":)", Pick(100), "}");
   }
 
+  std::optional<absl::Time> SomeAsOf() {
+    if (!task_ || Chance(40)) return std::nullopt;
+    return Chance(70) ? task_->update_time : now_ - absl::Hours(1);
+  }
+
   Command RandomCommand() {
     const auto make = [&](Action action, std::string token) {
       Command command = MakeCommand(std::move(action), std::move(token));
@@ -70,7 +75,7 @@ class Sequence {
       command.random = Pick(1000) / 1000.0;
       return command;
     };
-    switch (Pick(16)) {
+    switch (Pick(17)) {
       case 0: return make(Create{.max_attempts = Pick(4)}, NewToken());
       case 1: return make(Create{.allow_existing = true}, NewToken());
       case 2:
@@ -87,10 +92,13 @@ class Sequence {
         return make(Fail{.message = "no", .no_retry = Chance(20), .data = SomeData()}, SomeToken());
       case 11: return make(Release{.delay = absl::Seconds(Pick(2))}, SomeToken());
       case 12: return make(Expire{}, NewToken());
-      case 13: return Chance(30) ? make(Ignore{}, NewToken()) : make(Expire{}, NewToken());
-      case 14: return make(Reset{.force = Chance(50)}, NewToken());
+      case 13:
+        return Chance(30) ? make(Ignore{.as_of = SomeAsOf()}, NewToken())
+                          : make(Expire{}, NewToken());
+      case 14: return make(Reset{.force = Chance(50), .as_of = SomeAsOf()}, NewToken());
+      case 15: return make(Purge{.before = now_ - absl::Seconds(Pick(20))}, NewToken());
       default:
-        return Chance(20) ? make(Delete{.force = Chance(50)}, NewToken())
+        return Chance(20) ? make(Delete{.force = Chance(50), .as_of = SomeAsOf()}, NewToken())
                           : make(Expire{}, NewToken());
     }
   }
@@ -105,6 +113,7 @@ class Sequence {
     CheckChange(command, before, first);
     CheckFence(command, before, first);
     CheckTask();
+    CheckAlarm();
     CheckHolders();
     CheckReplay(command, first);
   }
@@ -150,6 +159,29 @@ class Sequence {
     }
   }
 
+  // It is claimable, or has an alarm, or is finished: never forgotten.
+  void CheckAlarm() {
+    if (!task_) return;
+    const bool waits = task_->status == Status::kPending || task_->status == Status::kFailed;
+    if (task_->status == Status::kInProgress) {
+      EXPECT_GT(task_->alarm_time, absl::UnixEpoch());
+      EXPECT_LE(task_->alarm_time, task_->lock_expire_time);
+    } else if (waits && task_->alarm_time != absl::UnixEpoch()) {
+      EXPECT_EQ(task_->alarm_time, task_->available_time);
+    } else if (waits) {
+      EXPECT_LE(task_->available_time, now_) << "claimable before its time";
+    } else {
+      EXPECT_EQ(task_->alarm_time, absl::UnixEpoch());
+    }
+    EXPECT_EQ(Claimable(*task_), waits && task_->alarm_time == absl::UnixEpoch());
+    // Expire leaves no alarm that has come already.
+    std::optional<Task> later = task_;
+    Apply(later, MakeCommand(Expire{}), now_ + absl::Seconds(7));
+    if (later->alarm_time != absl::UnixEpoch()) {
+      EXPECT_GT(later->alarm_time, now_ + absl::Seconds(7));
+    }
+  }
+
   // Of all tokens ever made at most one can change the task, and only while it is in progress.
   void CheckHolders() {
     // All of them now and then, the latest always: it is they that could go wrong.
@@ -172,7 +204,9 @@ class Sequence {
   }
 
   void CheckReplay(const Command& command, const Transition& first) {
-    if (std::holds_alternative<Delete>(command.action) && first.outcome.ok()) return;
+    const bool removes = std::holds_alternative<Delete>(command.action) ||
+                         std::holds_alternative<Purge>(command.action);
+    if (removes && first.changed) return;
     std::optional<Task> replayed = task_;
     const Transition second = Apply(replayed, command, now_);
     EXPECT_EQ(second.outcome.reason, first.outcome.reason);

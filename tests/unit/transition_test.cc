@@ -30,7 +30,7 @@ TEST(CreateTest, SetsWhatIsAskedAndNothingElse) {
   expected.priority = 7;
   expected.max_attempts = 5;
   expected.create_time = expected.update_time = kNow;
-  expected.available_time = kNow + absl::Hours(1);
+  expected.available_time = expected.alarm_time = kNow + absl::Hours(1);
   expected.lock = kOtherToken;
   expected.lock_time = expected.lock_expire_time = absl::UnixEpoch();
   EXPECT_EQ(*task, expected);
@@ -48,7 +48,7 @@ TEST(StartTest, SetsLockFenceAttemptTimesAndWorker) {
   expected.lock = kOtherToken;
   expected.lease = absl::Seconds(5);
   expected.lock_time = expected.update_time = kNow;
-  expected.lock_expire_time = kNow + absl::Seconds(5);
+  expected.lock_expire_time = expected.alarm_time = kNow + absl::Seconds(5);
   EXPECT_EQ(*task, expected);
 }
 
@@ -129,6 +129,15 @@ TEST(HeartbeatTest, MayChangeTheLeaseAndSaveData) {
   // The next one renews by what this one asked for.
   ASSERT_TRUE(Apply(task, MakeCommand(Heartbeat{}, kOwnToken), kNow).outcome.ok());
   EXPECT_EQ(task->lease, absl::Seconds(3));
+}
+
+TEST(HeartbeatTest, MovesTheAlarmOnlyToAnEarlierEnd) {
+  std::optional<Task> task = RunningTask();
+  ASSERT_TRUE(Apply(task, MakeCommand(Heartbeat{}, kOwnToken), kNow).outcome.ok());
+  EXPECT_EQ(task->alarm_time, kStart + kLease);
+  const Heartbeat shorter = {.lease = absl::Seconds(3)};
+  ASSERT_TRUE(Apply(task, MakeCommand(shorter, kOwnToken), kNow).outcome.ok());
+  EXPECT_EQ(task->alarm_time, kNow + absl::Seconds(3));
 }
 
 TEST(SucceedTest, LeavesAttemptsErrorsAndDataUnlessDataIsSent) {
@@ -220,6 +229,29 @@ TEST(ExpireTest, WaitsForTheBackoffToo) {
   EXPECT_EQ(task->available_time, kStart + kLease + absl::Seconds(5));
 }
 
+TEST(ExpireTest, PutsTheAlarmOfARenewedLeaseOff) {
+  std::optional<Task> task = RunningTask();
+  ASSERT_TRUE(Apply(task, MakeCommand(Heartbeat{}, kOwnToken), kNow).outcome.ok());
+  const Task before = *task;
+  ASSERT_TRUE(Apply(task, MakeCommand(Expire{}), kStart + kLease).changed);
+  Task expected = before;
+  expected.alarm_time = before.lock_expire_time;
+  EXPECT_EQ(*task, expected);
+}
+
+TEST(ExpireTest, MakesATaskClaimableWhoseTimeHasCome) {
+  std::optional<Task> task = RunningTask();
+  const Fail fail = {.retry_delay = absl::Seconds(10)};
+  ASSERT_TRUE(Apply(task, MakeCommand(fail, kOwnToken), kNow).outcome.ok());
+  EXPECT_EQ(task->alarm_time, kNow + absl::Seconds(10));
+  EXPECT_FALSE(Claimable(*task));
+  Task expected = *task;
+  expected.alarm_time = absl::UnixEpoch();
+  ASSERT_TRUE(Apply(task, MakeCommand(Expire{}), kNow + absl::Seconds(10)).changed);
+  EXPECT_EQ(*task, expected);
+  EXPECT_TRUE(Claimable(*task));
+}
+
 TEST(IgnoreTest, FencesTheHolderOutAndRecordsIt) {
   std::optional<Task> task = RunningTask();
   ASSERT_TRUE(Apply(task, MakeCommand(Ignore{}), kNow).outcome.ok());
@@ -227,6 +259,15 @@ TEST(IgnoreTest, FencesTheHolderOutAndRecordsIt) {
   for (const Action& action : {Action(Heartbeat{}), Action(Succeed{}), Action(Fail{})}) {
     EXPECT_EQ(Apply(task, MakeCommand(action, kOwnToken), kNow).outcome.reason, Reason::kLockLost);
   }
+}
+
+TEST(IgnoreTest, ARepeatedOneIsRecognisedThoughTheTaskHasChangedByIt) {
+  std::optional<Task> task = PendingTask();
+  const Command command = MakeCommand(Ignore{.as_of = kStart});
+  ASSERT_TRUE(Apply(task, command, kNow).changed);
+  const Transition again = Apply(task, command, kNow + absl::Seconds(1));
+  EXPECT_TRUE(again.outcome.ok());
+  EXPECT_FALSE(again.changed);
 }
 
 TEST(ResetTest, BeginsAgainAtOnceWithNoAttemptCounted) {

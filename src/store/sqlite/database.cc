@@ -13,6 +13,9 @@ constexpr absl::Duration kBusyPatience = absl::Seconds(5);
 // How often it looks meanwhile. SQLite's own handler waits up to 100 ms at a time, and would starve
 // beside a store that commits without a pause.
 constexpr absl::Duration kBusyPoll = absl::Microseconds(500);
+// How many of SQLite's virtual machine's instructions, each far below a microsecond, run between
+// two looks at the clock.
+constexpr int kStepsBetweenLooks = 1000;
 
 // `tries`: how often this wait has asked before. Nonzero: look again.
 int WaitWhileBusy(void*, int tries) {
@@ -30,6 +33,8 @@ absl::Status ToStatus(int code, sqlite3* handle) {
     case SQLITE_MISMATCH: return absl::InvalidArgumentError(message);
     case SQLITE_NOTADB:
       return absl::FailedPreconditionError("it is no SQLite database; name another file");
+    case SQLITE_INTERRUPT:
+      return absl::DeadlineExceededError("the database takes too long over this; narrow it");
     default: return absl::UnavailableError(message);
   }
 }
@@ -163,8 +168,25 @@ absl::Status Connection::CheckInPlace() {
   return absl::OkStatus();
 }
 
+Deadline::Deadline(Connection& connection, absl::Duration limit)
+    : connection_(connection), end_(absl::Now() + limit) {
+  sqlite3_progress_handler(
+      connection_.handle_, kStepsBetweenLooks,
+      [](void* self) { return absl::Now() >= static_cast<Deadline*>(self)->end_ ? 1 : 0; }, this);
+}
+
+Deadline::~Deadline() { sqlite3_progress_handler(connection_.handle_, 0, nullptr, nullptr); }
+
 absl::StatusOr<Transaction> Transaction::BeginImmediate(Connection& connection) {
-  absl::StatusOr<Statement> begin = connection.Prepare("BEGIN IMMEDIATE");
+  return Begin(connection, "BEGIN IMMEDIATE");
+}
+
+absl::StatusOr<Transaction> Transaction::BeginRead(Connection& connection) {
+  return Begin(connection, "BEGIN");
+}
+
+absl::StatusOr<Transaction> Transaction::Begin(Connection& connection, absl::string_view sql) {
+  absl::StatusOr<Statement> begin = connection.Prepare(sql);
   if (!begin.ok()) return begin.status();
   if (absl::Status status = begin->Run(); !status.ok()) return status;
   return Transaction(connection);

@@ -2,8 +2,9 @@
 // calls SQLite. Thread-compatible: a connection and what comes from it belong to one thread at a
 // time.
 //
-// Errors: InvalidArgument when the row is at fault (too big, a constraint); everything else, from a
-// locked database to a failing disk, is Unavailable, as the same may succeed later.
+// Errors: InvalidArgument when the row is at fault (too big, a constraint), DeadlineExceeded past a
+// Deadline; everything else, from a locked database to a failing disk, is Unavailable, as the same
+// may succeed later.
 #pragma once
 
 #include <sqlite3.h>
@@ -17,6 +18,7 @@
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
+#include "absl/time/time.h"
 
 namespace tracker::store::sqlite {
 
@@ -78,6 +80,7 @@ class Connection {
   absl::Status CheckInPlace();
 
  private:
+  friend class Deadline;
   explicit Connection(sqlite3* handle) : handle_(handle) {}
   absl::StatusOr<sqlite3_stmt*> Compile(absl::string_view sql, unsigned flags);
 
@@ -85,10 +88,26 @@ class Connection {
   absl::flat_hash_map<std::string, sqlite3_stmt*> statements_;
 };
 
-// Takes the database's one write lock. Rolls back unless committed.
+// While it lives, the connection's statements end with DeadlineExceeded once `limit` has passed.
+class Deadline {
+ public:
+  Deadline(Connection& connection, absl::Duration limit);
+  ~Deadline();
+  Deadline(const Deadline&) = delete;
+  Deadline& operator=(const Deadline&) = delete;
+
+ private:
+  Connection& connection_;
+  const absl::Time end_;
+};
+
+// Rolls back unless committed.
 class Transaction {
  public:
+  // Takes the database's one write lock.
   static absl::StatusOr<Transaction> BeginImmediate(Connection& connection);
+  // Sees one moment of the database, and writes nothing.
+  static absl::StatusOr<Transaction> BeginRead(Connection& connection);
   Transaction(Transaction&& other) noexcept
       : connection_(std::exchange(other.connection_, nullptr)) {}
   Transaction& operator=(Transaction&&) = delete;
@@ -98,6 +117,7 @@ class Transaction {
   absl::Status Commit();
 
  private:
+  static absl::StatusOr<Transaction> Begin(Connection& connection, absl::string_view sql);
   explicit Transaction(Connection& connection) : connection_(&connection) {}
   // Null: over.
   Connection* connection_;

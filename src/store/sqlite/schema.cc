@@ -50,6 +50,62 @@ CREATE TABLE task_count (
   PRIMARY KEY (namespace, status)
 ) $0;
 )",
+    // 2. A queue: what is claimable, what has an alarm, what has errors; policies and claims.
+    R"(
+ALTER TABLE task ADD COLUMN alarm_us INTEGER NOT NULL DEFAULT 0;
+-- domain::FingerprintOf the last problem, and its time; 0: the task has none.
+ALTER TABLE task ADD COLUMN error_print INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE task ADD COLUMN error_us INTEGER NOT NULL DEFAULT 0;
+-- Ascending like the rest of the index of what is claimable, so that a scan goes on from a place by
+-- one comparison of rows.
+ALTER TABLE task ADD COLUMN rank INTEGER AS (-priority) VIRTUAL;
+
+DROP INDEX task_expiry;
+UPDATE task SET alarm_us = lock_expire_us WHERE status = 10;
+UPDATE task SET alarm_us = available_us
+  WHERE status IN (0, 20) AND available_us > CAST(strftime('%s', 'now') AS INTEGER) * 1000000;
+-- One group for all errors of before; a quote within a message has a backslash in front.
+UPDATE task SET error_print = 1, error_us = update_us
+  WHERE instr(errors, '"kind":"failed"') > 0 OR instr(errors, '"kind":"lease_expired"') > 0;
+
+CREATE INDEX task_alarm ON task (alarm_us) WHERE alarm_us <> 0;
+CREATE INDEX task_claimable ON task (namespace, rank, available_us, id)
+  WHERE alarm_us = 0 AND status IN (0, 20);
+-- With all that grouping errors asks for: it reads no rows.
+CREATE INDEX task_error ON task (namespace, create_us, id, error_print, error_us, status)
+  WHERE error_print <> 0;
+
+-- What each Claim handed out: `ids` is a JSON array of strings.
+CREATE TABLE claim (
+  namespace TEXT    NOT NULL,
+  token     TEXT    NOT NULL,
+  claim_us  INTEGER NOT NULL,
+  ids       TEXT    NOT NULL,
+  PRIMARY KEY (namespace, token)
+) $0;
+CREATE INDEX claim_age ON claim (claim_us);
+
+-- `policy` as src/store/policy_json.h has it. The one version is the newest revision, and grows
+-- when a policy goes, too.
+CREATE TABLE policy (
+  namespace TEXT    NOT NULL PRIMARY KEY,
+  revision  INTEGER NOT NULL,
+  update_us INTEGER NOT NULL,
+  policy    TEXT    NOT NULL
+) $0;
+CREATE TABLE policy_version (version INTEGER NOT NULL) $0;
+INSERT INTO policy_version VALUES (0);
+
+-- Attempts by the second in which they ended.
+CREATE TABLE attempt_count (
+  namespace TEXT    NOT NULL,
+  second    INTEGER NOT NULL,
+  ended     INTEGER NOT NULL,
+  failed    INTEGER NOT NULL,
+  PRIMARY KEY (namespace, second)
+) $0;
+CREATE INDEX attempt_count_age ON attempt_count (second);
+)",
 };
 constexpr int64_t kNewest = std::size(kMigrations);
 

@@ -5,6 +5,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/time/time.h"
+#include "src/domain/fingerprint.h"
 #include "src/store/errors_json.h"
 
 namespace tracker::store::sqlite {
@@ -29,6 +30,7 @@ enum Column {
   kLockTime,
   kLockExpire,
   kLease,
+  kAlarm,
   kData,
   kErrors,
   kRowId,
@@ -40,6 +42,7 @@ absl::Time ReadTime(const Statement& row, int column) {
 
 // The columns that Insert and Update have in common, in their order.
 void BindChanging(Statement& statement, const Task& task, const std::string& errors) {
+  const domain::TaskError* problem = domain::LastProblem(task);
   statement.Bind(static_cast<int64_t>(task.status))
       .Bind(int64_t{task.attempts})
       .Bind(int64_t{task.max_attempts})
@@ -52,8 +55,11 @@ void BindChanging(Statement& statement, const Task& task, const std::string& err
       .Bind(absl::ToUnixMicros(task.lock_time))
       .Bind(absl::ToUnixMicros(task.lock_expire_time))
       .Bind(absl::ToInt64Microseconds(task.lease))
+      .Bind(absl::ToUnixMicros(task.alarm_time))
       .Bind(task.data)
-      .Bind(errors);
+      .Bind(errors)
+      .Bind(domain::FingerprintOf(task))
+      .Bind(problem == nullptr ? 0 : absl::ToUnixMicros(problem->time));
 }
 
 }  // namespace
@@ -79,6 +85,7 @@ absl::StatusOr<Task> ReadTask(const Statement& row) {
   task.lock_time = ReadTime(row, kLockTime);
   task.lock_expire_time = ReadTime(row, kLockExpire);
   task.lease = absl::Microseconds(row.Int(kLease));
+  task.alarm_time = ReadTime(row, kAlarm);
   task.data = row.Text(kData);
   absl::StatusOr<std::vector<domain::TaskError>> errors = DecodeErrors(row.Text(kErrors));
   if (!errors.ok()) {
@@ -91,12 +98,29 @@ absl::StatusOr<Task> ReadTask(const Statement& row) {
 
 int64_t ReadRowId(const Statement& row) { return row.Int(kRowId); }
 
+absl::StatusOr<Statement> SelectByKey(Connection& connection) {
+  static const std::string kSql =
+      absl::StrCat("SELECT ", kTaskColumns, " FROM task WHERE namespace = ? AND id = ?");
+  return connection.Prepare(kSql);
+}
+
+absl::StatusOr<std::vector<domain::TaskKey>> ReadKeys(Statement& statement) {
+  std::vector<domain::TaskKey> keys;
+  while (true) {
+    const absl::StatusOr<bool> row = statement.Step();
+    if (!row.ok()) return row.status();
+    if (!*row) return keys;
+    keys.push_back({statement.Text(0), statement.Text(1)});
+  }
+}
+
 absl::Status InsertTask(Connection& connection, const Task& task) {
   const std::string errors = EncodeErrors(task.errors);
   absl::StatusOr<Statement> statement = connection.Prepare(
       "INSERT INTO task (namespace, id, create_us, status, attempts, max_attempts, priority, "
-      "fence, update_us, available_us, worker, lock, lock_us, lock_expire_us, lease_us, data, "
-      "errors) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)");
+      "fence, update_us, available_us, worker, lock, lock_us, lock_expire_us, lease_us, "
+      "alarm_us, data, errors, error_print, error_us) "
+      "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)");
   if (!statement.ok()) return statement.status();
   statement->Bind(task.key.name_space).Bind(task.key.id).Bind(absl::ToUnixMicros(task.create_time));
   BindChanging(*statement, task, errors);
@@ -108,7 +132,8 @@ absl::Status UpdateTask(Connection& connection, int64_t row_id, const Task& task
   absl::StatusOr<Statement> statement = connection.Prepare(
       "UPDATE task SET status = ?, attempts = ?, max_attempts = ?, priority = ?, fence = ?, "
       "update_us = ?, available_us = ?, worker = ?, lock = ?, lock_us = ?, lock_expire_us = ?, "
-      "lease_us = ?, data = ?, errors = ? WHERE rowid = ?");
+      "lease_us = ?, alarm_us = ?, data = ?, errors = ?, error_print = ?, error_us = ? "
+      "WHERE rowid = ?");
   if (!statement.ok()) return statement.status();
   BindChanging(*statement, task, errors);
   statement->Bind(row_id);

@@ -1,0 +1,105 @@
+// A Claim that is repeated, because its answer was lost: it gets what it had got, and nothing more.
+#include <gtest/gtest.h>
+
+#include <memory>
+#include <set>
+#include <string>
+#include <vector>
+
+#include "tests/conformance/claim_store_test.h"
+
+namespace tracker::store {
+namespace {
+
+using domain::Heartbeat;
+using domain::Ignore;
+using domain::Start;
+using domain::Succeed;
+using domain::Task;
+
+class ClaimRepeatTest : public ClaimStoreTest {};
+INSTANTIATE_FOR_ALL_STORES(ClaimRepeatTest);
+
+TEST_P(ClaimRepeatTest, GetsTheSameTasks) {
+  CreateInOrder(Numbered("t", 10));
+  const std::string token = NewLockToken();
+  const std::vector<Task> first = Claim(3, token);
+  ASSERT_EQ(first.size(), 3u);
+  const std::unique_ptr<Store> other = OpenAnother();
+  // Also when it asks for more, and from another server.
+  for (Store* store : {&this->store(), other.get()}) {
+    for (const int limit : {1, 3, 10}) {
+      const std::vector<Task> again = Claim(*store, QueryOf({OrderOf(limit, token)})).at(0);
+      EXPECT_EQ(Sorted(IdsOf(again)), Sorted(IdsOf(first)));
+      for (const Task& task : again) EXPECT_EQ(task.lock, token);
+    }
+  }
+  EXPECT_EQ(Claim(10).size(), 7u) << "the others are still there";
+}
+
+TEST_P(ClaimRepeatTest, GetsWhatItsTokenStillHolds) {
+  CreateInOrder({"done", "taken", "ignored", "held", "free"});
+  const std::string token = NewLockToken();
+  ASSERT_EQ(ClaimIds(4, token), (Ids{"done", "taken", "ignored", "held"}));
+  ASSERT_OK(Apply(Make("done", Succeed{}, token)));
+  ASSERT_OK(Apply(Make("taken", Start{.ignore_lock = true})));
+  ASSERT_OK(Apply(Make("ignored", Ignore{})));
+  ASSERT_OK(Apply(Make("held", Heartbeat{.data = R"({"n":2})"}, token)));
+  const std::vector<Task> again = Claim(4, token);
+  ASSERT_EQ(IdsOf(again), Ids{"held"});
+  EXPECT_EQ(again[0].data, R"({"n":2})");
+}
+
+TEST_P(ClaimRepeatTest, ASpentTokenGetsNothing) {
+  CreateInOrder({"a", "b"});
+  const std::string token = NewLockToken();
+  ASSERT_EQ(ClaimIds(1, token), Ids{"a"});
+  ASSERT_OK(Apply(Make("a", Succeed{}, token)));
+  EXPECT_EQ(ClaimIds(1, token), Ids{});
+  EXPECT_EQ(ClaimIds(1), Ids{"b"});
+}
+
+TEST_P(ClaimRepeatTest, OneThatGotNothingMayGetSomethingLater) {
+  const std::string token = NewLockToken();
+  EXPECT_EQ(ClaimIds(1, token), Ids{});
+  CreateInOrder({"a"});
+  EXPECT_EQ(ClaimIds(1, token), Ids{"a"});
+}
+
+TEST_P(ClaimRepeatTest, RepeatedOnesAndNewOnesAreServedTogether) {
+  CreateInOrder({"a", "b", "c"});
+  const std::string token = NewLockToken();
+  ASSERT_EQ(ClaimIds(1, token), Ids{"a"});
+  const auto tasks = Claim(store(), QueryOf({OrderOf(1), OrderOf(1, token), OrderOf(5)}));
+  EXPECT_EQ(IdsOf(tasks[0]), Ids{"b"});
+  EXPECT_EQ(IdsOf(tasks[1]), Ids{"a"});
+  EXPECT_EQ(IdsOf(tasks[2]), Ids{"c"});
+}
+
+// The client repeats a claim whose first sending still waits.
+TEST_P(ClaimRepeatTest, TwiceInOneStepGetsNothingThatARepeatedOneWouldNot) {
+  CreateInOrder(Numbered("t", 6));
+  const std::string token = NewLockToken();
+  const auto tasks = Claim(store(), QueryOf({OrderOf(2, token), OrderOf(2, token)}));
+  std::set<std::string> given;
+  for (const auto& order : tasks) {
+    for (const Task& task : order) given.insert(task.key.id);
+  }
+  EXPECT_FALSE(given.empty());
+  EXPECT_EQ(Sorted(ClaimIds(2, token)), Ids(given.begin(), given.end()));
+}
+
+TEST_P(ClaimRepeatTest, IsForgottenAfterAWhile) {
+  CreateInOrder({"a", "b"});
+  const std::string token = NewLockToken();
+  ASSERT_EQ(ClaimIds(1, token), Ids{"a"});
+  Advance(limits::kClaimMemory - absl::Minutes(1));
+  ASSERT_OK(store().Tidy());
+  EXPECT_EQ(ClaimIds(1, token), Ids{"a"});
+  Advance(absl::Minutes(2));
+  ASSERT_OK(store().Tidy());
+  EXPECT_EQ(ClaimIds(1, token), Ids{"b"});
+}
+
+}  // namespace
+}  // namespace tracker::store
