@@ -79,15 +79,23 @@ struct Claimer::Step {
     answer.tasks.resize(claim.orders.size());
   }
 
+  ClaimAnswer Finish() && {
+    for (const auto& [copy, original] : copies) answer.tasks[copy] = answer.tasks[original];
+    return std::move(answer);
+  }
+
   const ClaimQuery& query;
   ClaimDeal deal;
   ClaimAnswer answer;
   Place from;
   size_t bytes = 0;
+  // Orders with the token of an earlier one, and that one.
+  std::vector<std::pair<size_t, size_t>> copies;
 };
 
 absl::StatusOr<ClaimAnswer> Claimer::Claim(const ClaimQuery& query) {
   thread_local absl::BitGen random;
+  if (absl::StatusOr<Place> from = DecodePlace(query.from); !from.ok()) return from.status();
   absl::Status status;
   for (int tries = 0; tries < kMaxTries; ++tries) {
     if (tries > 0) absl::SleepFor(absl::Milliseconds(10 * tries * absl::Uniform(random, 0.0, 1.0)));
@@ -109,16 +117,14 @@ absl::StatusOr<ClaimAnswer> Claimer::Claim(const ClaimQuery& query) {
 
 absl::StatusOr<ClaimAnswer> Claimer::ClaimOnce(const ClaimQuery& query) {
   Step step(query);
-  absl::StatusOr<Place> from = DecodePlace(query.from);
-  if (!from.ok()) return from.status();
-  step.from = *std::move(from);
+  step.from = *DecodePlace(query.from);
   absl::StatusOr<ConnectionPool::Lease> lease = pool_->Acquire();
   if (!lease.ok()) return lease.status();
   Connection& connection = **lease;
   if (absl::Status recalled = Recall(connection, step); !recalled.ok()) return recalled;
   const bool paused = query.policy && query.policy->paused;
   const int wanted = paused ? 0 : std::min(step.deal.wanted(), limits::kClaimTasks);
-  if (wanted == 0) return std::move(step.answer);
+  if (wanted == 0) return std::move(step).Finish();
   absl::StatusOr<std::vector<int>> shares = Shares(connection, query, wanted);
   if (!shares.ok()) return shares.status();
   for (int bucket = 0; bucket < buckets_; ++bucket) {
@@ -129,7 +135,7 @@ absl::StatusOr<ClaimAnswer> Claimer::ClaimOnce(const ClaimQuery& query) {
       return claimed;
     }
   }
-  return std::move(step.answer);
+  return std::move(step).Finish();
 }
 
 absl::StatusOr<std::vector<int>> Claimer::Shares(Connection& connection, const ClaimQuery& query,
@@ -150,7 +156,11 @@ absl::Status Claimer::Recall(Connection& connection, Step& step) const {
   absl::flat_hash_map<std::string, size_t> orders;
   std::vector<std::string> tokens;
   for (size_t i = 0; i < step.query.orders.size(); ++i) {
-    orders.emplace(step.query.orders[i].token, i);
+    const auto [first, is_new] = orders.emplace(step.query.orders[i].token, i);
+    if (!is_new) {
+      step.deal.Close(i);
+      step.copies.emplace_back(i, first->second);
+    }
     tokens.push_back(step.query.orders[i].token);
   }
   absl::StatusOr<Rows> rows =
