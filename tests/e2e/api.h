@@ -59,6 +59,7 @@ class Api {
 
   auto Call(const v1::CreateRequest& r) { return Do<v1::CreateResponse>(&Stub::Create, r); }
   auto Call(const v1::StartRequest& r) { return Do<v1::StartResponse>(&Stub::Start, r); }
+  auto Call(const v1::ClaimRequest& r) { return Do<v1::ClaimResponse>(&Stub::Claim, r); }
   auto Call(const v1::HeartbeatRequest& r) {
     return Do<v1::HeartbeatResponse>(&Stub::Heartbeat, r);
   }

@@ -89,6 +89,13 @@ void CuttingProxy::Accept(int server_port) {
   }
 }
 
+bool CuttingProxy::IsMarked(const std::string& bytes) {
+  absl::MutexLock lock(&mutex_);
+  if (marker_.empty() || !absl::StrContains(bytes, marker_)) return false;
+  marker_.clear();
+  return true;
+}
+
 void CuttingProxy::Serve(int client, int server) {
   bool losing = false;
   while (!stopping_) {
@@ -104,7 +111,7 @@ void CuttingProxy::Serve(int client, int server) {
     }
     if (both[1].revents != 0) {
       const std::string bytes = Receive(server);
-      if (losing) {
+      if (losing || IsMarked(bytes)) {
         // The server has answered, so it has committed.
         ++lost_;
         break;

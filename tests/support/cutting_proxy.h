@@ -1,12 +1,15 @@
-// A TCP proxy before a PostgreSQL that, on command, lets a commit happen and loses its answer: what
-// the client then sees is a commit of which nobody knows whether it was done.
+// A TCP proxy that, on command, loses an answer and the connection with it: the client does not
+// know then whether what it asked for was done. Before a PostgreSQL, the answer of a commit; before
+// any server, an answer with a text in it.
 //
 // Thread-safe.
 #pragma once
 
 #include <atomic>
 #include <memory>
+#include <string>
 #include <thread>
+#include <utility>
 #include <vector>
 
 #include "absl/base/thread_annotations.h"
@@ -27,12 +30,19 @@ class CuttingProxy {
   // The next `count` commits reach the server, which answers; the answer is thrown away, and the
   // connection closed.
   void LoseAnswersOfCommits(int count) { to_lose_ = count; }
+  // The next answer that has this text in one piece is thrown away, and the connection closed.
+  void LoseAnswerWith(std::string text) {
+    absl::MutexLock lock(&mutex_);
+    marker_ = std::move(text);
+  }
   int lost() const { return lost_; }
 
  private:
   CuttingProxy() = default;
   void Accept(int server_port);
   void Serve(int client, int server);
+  // Whether the bytes are to be lost; once.
+  bool IsMarked(const std::string& bytes);
 
   int listener_ = -1;
   int port_ = 0;
@@ -41,6 +51,7 @@ class CuttingProxy {
   std::atomic<bool> stopping_ = false;
   std::thread acceptor_;
   absl::Mutex mutex_;
+  std::string marker_ ABSL_GUARDED_BY(mutex_);
   std::vector<std::thread> servers_ ABSL_GUARDED_BY(mutex_);
 };
 

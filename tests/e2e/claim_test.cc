@@ -1,0 +1,264 @@
+// Claims over the wire: many processes at once, answers that are lost, callers that wait.
+#include <gtest/gtest.h>
+
+#include <atomic>
+#include <functional>
+#include <map>
+#include <set>
+#include <thread>
+
+#include "absl/strings/numbers.h"
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_split.h"
+#include "grpcpp/create_channel.h"
+#include "grpcpp/security/credentials.h"
+#include "grpcpp/support/async_unary_call.h"
+#include "src/base/token.h"
+#include "tests/e2e/api.h"
+#include "tests/e2e/world.h"
+#include "tests/support/child_process.h"
+#include "tests/support/cutting_proxy.h"
+
+namespace tracker::e2e {
+namespace {
+
+v1::ClaimRequest ClaimOf(int limit, absl::Duration wait, const std::string& lock = NewLockToken()) {
+  v1::ClaimRequest claim;
+  claim.set_namespace_(kJobs);
+  claim.set_limit(limit);
+  claim.set_worker("claimer");
+  claim.set_lock(lock);
+  SetDuration(wait, claim.mutable_wait());
+  return claim;
+}
+
+std::set<std::string> IdsOf(const v1::ClaimResponse& response) {
+  std::set<std::string> ids;
+  for (const v1::Task& task : response.tasks()) ids.insert(task.id());
+  return ids;
+}
+
+int PortOf(const std::string& address) {
+  int port = 0;
+  EXPECT_TRUE(absl::SimpleAtoi(address.substr(address.rfind(':') + 1), &port));
+  return port;
+}
+
+class ClaimApiTest : public StoreTest {
+ protected:
+  void CreateMany(Api& api, int count) {
+    for (int i = 0; i < count;) {
+      v1::BatchRequest batch;
+      for (; i < count && batch.operations_size() < 1000; ++i) {
+        *batch.add_operations()->mutable_create() =
+            For<v1::CreateRequest>(absl::StrCat("task-", i));
+      }
+      ASSERT_TRUE(api.Call(batch).ok());
+    }
+  }
+};
+
+TEST_P(ClaimApiTest, EightClaimersInFourProcessesGetEachOfTwentyThousandTasksOnce) {
+  constexpr int kTasks = 20'000;
+  constexpr int kProcesses = 4;
+  const std::string url = world_.NewStore(GetParam());
+  const std::vector<std::string> addresses = {world_.Serve(url).address(),
+                                              world_.Serve(url).address()};
+  Api api(addresses[0]);
+  CreateMany(api, kTasks);
+  std::vector<pid_t> processes;
+  std::vector<std::string> outputs;
+  for (int i = 0; i < kProcesses; ++i) {
+    outputs.push_back(absl::StrCat(world_.folder(), "/claimer", i));
+    // Limits that differ, so that steps do not march in line.
+    const auto pid = testing::StartChild(
+        {ProgramPath("claimer"), addresses[i % 2], kJobs, "2", absl::StrCat(37 + 20 * i)},
+        {.output_file = outputs.back(), .die_with_parent = true});
+    ASSERT_TRUE(pid.ok()) << pid.status();
+    processes.push_back(*pid);
+  }
+  std::map<std::string, int> given;
+  for (int i = 0; i < kProcesses; ++i) {
+    int status = -1;
+    ASSERT_TRUE(testing::WaitForChild(processes[i], absl::Minutes(4), &status));
+    EXPECT_EQ(status, 0) << ReadFile(outputs[i]);
+    int lines = 0;
+    for (const auto& id : absl::StrSplit(ReadFile(outputs[i]), '\n', absl::SkipEmpty())) {
+      given[std::string(id)] += 1;
+      ++lines;
+    }
+    EXPECT_GT(lines, 0) << "process " << i << " got nothing";
+  }
+  EXPECT_EQ(given.size(), static_cast<size_t>(kTasks));
+  for (const auto& [id, times] : given) EXPECT_EQ(times, 1) << id;
+  EXPECT_EQ(api.Count(kJobs), (std::map<v1::Status, int64_t>{{v1::STATUS_SUCCEEDED, kTasks}}));
+  for (const auto& [id, task] : api.ListAll(kJobs)) {
+    EXPECT_EQ(task.fence(), 1) << id;
+    EXPECT_EQ(task.attempts(), 1) << id;
+  }
+}
+
+TEST_P(ClaimApiTest, ALostAnswerIsGivenAgainToWhoRepeatsTheClaim) {
+  testing::TrackerdProcess& server = world_.Serve(world_.NewStore(GetParam()));
+  auto proxy = testing::CuttingProxy::Start(PortOf(server.address()));
+  ASSERT_TRUE(proxy.ok()) << proxy.status();
+  Api direct(server.address());
+  CreateMany(direct, 20);
+  const v1::ClaimRequest claim = ClaimOf(5, absl::ZeroDuration());
+  (*proxy)->LoseAnswerWith(claim.lock());
+  const auto lost = Api(absl::StrCat("127.0.0.1:", (*proxy)->port())).Call(claim);
+  EXPECT_EQ(lost.code(), grpc::StatusCode::UNAVAILABLE) << lost.Verdict();
+  EXPECT_EQ((*proxy)->lost(), 1);
+  const auto again = direct.Call(claim);
+  ASSERT_TRUE(again.ok()) << again.Verdict();
+  const auto third = direct.Call(claim);
+  EXPECT_EQ(IdsOf(again.body), IdsOf(third.body));
+  // The server may have seen that the answer did not arrive, and have given the tasks back: then
+  // the repeated claim is of no use, and says so by answering none; nothing is held by nobody.
+  std::set<std::string> held;
+  for (const auto& [id, task] : direct.ListAll(kJobs)) {
+    if (task.status() == v1::STATUS_IN_PROGRESS) held.insert(id);
+  }
+  EXPECT_EQ(held, IdsOf(again.body));
+}
+
+TEST_P(ClaimApiTest, WhatALostAnswerHeldComesBackByItself) {
+  testing::TrackerdProcess& server = world_.Serve(world_.NewStore(GetParam()));
+  auto proxy = testing::CuttingProxy::Start(PortOf(server.address()));
+  ASSERT_TRUE(proxy.ok()) << proxy.status();
+  Api direct(server.address());
+  CreateMany(direct, 20);
+  v1::ClaimRequest claim = ClaimOf(20, absl::ZeroDuration());
+  SetDuration(absl::Seconds(1), claim.mutable_lease());
+  (*proxy)->LoseAnswerWith(claim.lock());
+  EXPECT_FALSE(Api(absl::StrCat("127.0.0.1:", (*proxy)->port())).Call(claim).ok());
+  std::set<std::string> got;
+  ASSERT_TRUE(Await([&] {
+    const auto claimed = direct.Call(ClaimOf(20, absl::Seconds(1)));
+    EXPECT_TRUE(claimed.ok()) << claimed.Verdict();
+    for (const std::string& id : IdsOf(claimed.body)) got.insert(id);
+    return got.size() == 20;
+  }));
+}
+
+TEST_P(ClaimApiTest, AWaitingClaimWakesForATaskOfAnotherServer) {
+  const std::string url = world_.NewStore(GetParam());
+  Api here(world_.Serve(url).address());
+  Api there(world_.Serve(url).address());
+  // One after the other: made there, its backoff over, released, reset, its lease over.
+  const auto claim_here = [&] {
+    const auto claimed = here.Call(ClaimOf(1, absl::Seconds(20)));
+    EXPECT_TRUE(claimed.ok()) << claimed.Verdict();
+    EXPECT_EQ(claimed.body.tasks_size(), 1);
+    return claimed.body.tasks_size() == 1 ? claimed.body.tasks(0) : v1::Task();
+  };
+  // `make` is done while the claim waits; answers how long after it the claim was answered.
+  const auto woken_after = [&](const std::function<void()>& make) {
+    v1::Task task;
+    std::thread claimer([&] { task = claim_here(); });
+    absl::SleepFor(absl::Milliseconds(1200));  // It waits, and has looked more than once.
+    make();
+    const absl::Time made = absl::Now();
+    claimer.join();
+    EXPECT_EQ(task.id(), "t");
+    return std::pair(absl::Now() - made, task.lock());
+  };
+  auto [after_create, lock] = woken_after([&] { there.Call(For<v1::CreateRequest>("t")); });
+  EXPECT_LT(after_create, absl::Milliseconds(1500));
+  auto [after_release, lock2] =
+      woken_after([&, lock = lock] { there.Call(Held<v1::ReleaseRequest>("t", lock)); });
+  EXPECT_LT(after_release, absl::Milliseconds(1500));
+  auto [after_fail, lock3] = woken_after([&, lock = lock2] {
+    v1::FailRequest fail = Held<v1::FailRequest>("t", lock);
+    SetDuration(absl::Milliseconds(300), fail.mutable_retry_delay());
+    there.Call(fail);
+  });
+  EXPECT_GT(after_fail, absl::Milliseconds(250));
+  EXPECT_LT(after_fail, absl::Milliseconds(1800));
+  auto [after_reset, lock4] = woken_after([&] {
+    v1::ResetRequest reset = For<v1::ResetRequest>("t");
+    reset.set_force(true);
+    there.Call(reset);
+  });
+  EXPECT_LT(after_reset, absl::Milliseconds(1500));
+}
+
+TEST_P(ClaimApiTest, ACallerWhoseDeadlineHasPassedHoldsNothing) {
+  testing::TrackerdProcess& server = world_.Serve(world_.NewStore(GetParam()));
+  Api api(server.address());
+  auto channel = grpc::CreateChannel(server.address(), grpc::InsecureChannelCredentials());
+  const auto stub = v1::TrackerService::NewStub(channel);
+  grpc::ClientContext context;
+  context.set_deadline(std::chrono::system_clock::now() + std::chrono::milliseconds(500));
+  v1::ClaimResponse response;
+  EXPECT_EQ(stub->Claim(&context, ClaimOf(1, absl::Seconds(30)), &response).error_code(),
+            grpc::StatusCode::DEADLINE_EXCEEDED);
+  CreateMany(api, 1);
+  const auto claimed = api.Call(ClaimOf(1, absl::Seconds(5)));
+  ASSERT_TRUE(claimed.ok()) << claimed.Verdict();
+  ASSERT_EQ(claimed.body.tasks_size(), 1);
+  EXPECT_EQ(claimed.body.tasks(0).attempts(), 1);
+}
+
+INSTANTIATE_TEST_SUITE_P(Stores, ClaimApiTest, BothKinds(), KindName);
+
+// What a thousand waiting workers cost an idle database, in its own count of transactions.
+TEST(WaitingClaimsTest, AThousandCostTheIdleDatabaseAtMostTwoStatementsASecond) {
+  constexpr int kWaiting = 1000;
+  World world;
+  const std::string url = world.NewStore(Kind::kPostgres);
+  testing::TrackerdProcess& server = world.Serve(url);
+  const std::string database = url.substr(url.rfind('/') + 1);
+  const std::string psql = SharedPostgres().program_folder() + "/psql";
+  const auto transactions = [&] {
+    const Ended ended = world.Run(
+        {psql, "-qAtX", SharedPostgres().Url("postgres"), "-c",
+         absl::StrCat("SELECT xact_commit + xact_rollback FROM pg_stat_database WHERE datname = '",
+                      database, "'")});
+    int64_t count = 0;
+    EXPECT_TRUE(absl::SimpleAtoi(ended.out, &count)) << ended.out << ended.err;
+    return count;
+  };
+  const auto rate = [&] {
+    // Backends report what they did within a second.
+    absl::SleepFor(absl::Seconds(2));
+    const int64_t before = transactions();
+    const absl::Time begin = absl::Now();
+    absl::SleepFor(absl::Seconds(6));
+    return static_cast<double>(transactions() - before) /
+           absl::ToDoubleSeconds(absl::Now() - begin);
+  };
+  const double idle = rate();
+  auto channel = grpc::CreateChannel(server.address(), grpc::InsecureChannelCredentials());
+  const auto stub = v1::TrackerService::NewStub(channel);
+  grpc::CompletionQueue queue;
+  struct Waiting {
+    grpc::ClientContext context;
+    v1::ClaimResponse response;
+    grpc::Status status;
+    std::unique_ptr<grpc::ClientAsyncResponseReader<v1::ClaimResponse>> reader;
+  };
+  std::vector<std::unique_ptr<Waiting>> waiting;
+  for (int i = 0; i < kWaiting; ++i) {
+    waiting.push_back(std::make_unique<Waiting>());
+    Waiting& one = *waiting.back();
+    one.reader = stub->AsyncClaim(&one.context, ClaimOf(1, absl::Seconds(55)), &queue);
+    one.reader->Finish(&one.response, &one.status, &one);
+  }
+  const double with_waiting = rate();
+  RecordProperty("idle_transactions_per_second", absl::StrCat(idle));
+  RecordProperty("with_waiting_per_second", absl::StrCat(with_waiting));
+  std::printf("transactions/s: idle %.2f, with %d waiting claims %.2f\n", idle, kWaiting,
+              with_waiting);
+  EXPECT_LE(with_waiting - idle, 2.5);
+  for (const auto& one : waiting) one->context.TryCancel();
+  for (int i = 0; i < kWaiting; ++i) {
+    void* tag = nullptr;
+    bool ok = false;
+    ASSERT_TRUE(queue.Next(&tag, &ok));
+    EXPECT_EQ(static_cast<Waiting*>(tag)->status.error_code(), grpc::StatusCode::CANCELLED);
+  }
+}
+
+}  // namespace
+}  // namespace tracker::e2e
