@@ -78,17 +78,25 @@ struct Claimer::Step {
   explicit Step(const ClaimQuery& claim) : query(claim), deal(claim.orders) {
     answer.tasks.resize(claim.orders.size());
   }
+  ClaimAnswer Take() {
+    for (const auto& [order, first] : repeats) answer.tasks[order] = answer.tasks[first];
+    return std::move(answer);
+  }
 
   const ClaimQuery& query;
   ClaimDeal deal;
   ClaimAnswer answer;
+  // Orders with the token of an earlier one, and that one: they get the same.
+  std::vector<std::pair<size_t, size_t>> repeats;
   Place from;
   size_t bytes = 0;
 };
 
 absl::StatusOr<ClaimAnswer> Claimer::Claim(const ClaimQuery& query) {
   thread_local absl::BitGen random;
-  absl::Status status;
+  // The caller's mistake, and not the database's.
+  absl::Status status = DecodePlace(query.from).status();
+  if (!status.ok()) return status;
   for (int tries = 0; tries < kMaxTries; ++tries) {
     if (tries > 0) absl::SleepFor(absl::Milliseconds(10 * tries * absl::Uniform(random, 0.0, 1.0)));
     absl::StatusOr<ClaimAnswer> answer = ClaimOnce(query);
@@ -118,7 +126,7 @@ absl::StatusOr<ClaimAnswer> Claimer::ClaimOnce(const ClaimQuery& query) {
   if (absl::Status recalled = Recall(connection, step); !recalled.ok()) return recalled;
   const bool paused = query.policy && query.policy->paused;
   const int wanted = paused ? 0 : std::min(step.deal.wanted(), limits::kClaimTasks);
-  if (wanted == 0) return std::move(step.answer);
+  if (wanted == 0) return step.Take();
   absl::StatusOr<std::vector<int>> shares = Shares(connection, query, wanted);
   if (!shares.ok()) return shares.status();
   for (int bucket = 0; bucket < buckets_; ++bucket) {
@@ -129,7 +137,7 @@ absl::StatusOr<ClaimAnswer> Claimer::ClaimOnce(const ClaimQuery& query) {
       return claimed;
     }
   }
-  return std::move(step.answer);
+  return step.Take();
 }
 
 absl::StatusOr<std::vector<int>> Claimer::Shares(Connection& connection, const ClaimQuery& query,
@@ -150,7 +158,12 @@ absl::Status Claimer::Recall(Connection& connection, Step& step) const {
   absl::flat_hash_map<std::string, size_t> orders;
   std::vector<std::string> tokens;
   for (size_t i = 0; i < step.query.orders.size(); ++i) {
-    orders.emplace(step.query.orders[i].token, i);
+    const auto [first, is_new] = orders.emplace(step.query.orders[i].token, i);
+    if (!is_new) {
+      step.repeats.emplace_back(i, first->second);
+      step.deal.Close(i);
+      continue;
+    }
     tokens.push_back(step.query.orders[i].token);
   }
   absl::StatusOr<Rows> rows =

@@ -239,16 +239,17 @@ class Pager {
   bool done_ = false;
 };
 
-// $1 namespace, $2 statuses, $3 how many tasks to look at, $4 groups. Rows: fingerprint, count,
-// first, last, id of the last, and how many were looked at.
+// $1 namespace, $2 statuses, $3 one more than how many tasks to look at, $4 groups. Rows:
+// fingerprint, count, first, last, id of the last, and how many were looked at.
 const Statement kGroupErrors = {
     "group_errors",
-    "WITH newest AS MATERIALIZED (SELECT error_print, error_us, status, id FROM tracker.task"
+    "WITH newest AS MATERIALIZED (SELECT error_print, error_us, status, id, row_number() OVER ("
+    "ORDER BY create_us DESC, id COLLATE \"POSIX\" DESC) AS n FROM tracker.task"
     " WHERE namespace COLLATE \"POSIX\" = $1 AND error_print <> 0"
     " ORDER BY create_us DESC, id COLLATE \"POSIX\" DESC LIMIT $3::int)"
     " SELECT error_print, count(*), min(error_us), max(error_us),"
     " (array_agg(id ORDER BY error_us DESC))[1], (SELECT count(*) FROM newest) FROM newest"
-    " WHERE $2::text = '{}' OR status = ANY ($2::smallint[])"
+    " WHERE n < $3::int AND ($2::text = '{}' OR status = ANY ($2::smallint[]))"
     " GROUP BY error_print ORDER BY count(*) DESC, error_print LIMIT $4::int"};
 
 }  // namespace
