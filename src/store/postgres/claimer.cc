@@ -77,6 +77,9 @@ absl::Status Unreachable(const absl::Status& status) {
 struct Claimer::Step {
   explicit Step(const ClaimQuery& claim) : query(claim), deal(claim.orders) {
     answer.tasks.resize(claim.orders.size());
+    for (const ClaimOrder& order : claim.orders) {
+      longest_worker = std::max(longest_worker, order.worker.size());
+    }
   }
 
   ClaimAnswer Finish() && {
@@ -89,6 +92,8 @@ struct Claimer::Step {
   ClaimAnswer answer;
   Place from;
   size_t bytes = 0;
+  // A task grows by its new worker's name.
+  size_t longest_worker = 0;
   // Orders with the token of an earlier one, and that one.
   std::vector<std::pair<size_t, size_t>> copies;
 };
@@ -261,7 +266,7 @@ absl::Status Claimer::ClaimInBucket(Connection& connection, int bucket, int want
       // A row that cannot be read must not stop the claims of all others.
       if (!task.ok()) continue;
       place = {-int64_t{task->priority}, absl::ToUnixMicros(task->available_time), task->key.id};
-      const size_t bytes = domain::ByteSize(*task);
+      const size_t bytes = domain::ByteSize(*task) + step.longest_worker;
       const size_t order = step.deal.Deal(bytes);
       if (order == query.orders.size()) break;
       step.bytes += bytes;

@@ -44,8 +44,8 @@ constexpr int kScanRows = 2000;
   " FROM (SELECT x.*, row_number() OVER () AS n,"                                              \
   " (($5::text = '{}' OR status = ANY ($5::smallint[])) AND starts_with(id, $6::text)"         \
   " AND ($7::text = '' OR worker = $7::text) AND ($9::bigint = 0 OR error_print = $9::bigint)" \
-  " AND ($8::text = '' OR EXISTS (SELECT 1 FROM json_array_elements(errors) e"                 \
-  " WHERE strpos(lower((e->>'message') COLLATE \"C\"), $8::text) > 0)))"                       \
+  " AND ($8::text = '' OR (error_print <> 0 AND EXISTS (SELECT 1 FROM json_array_elements(errors) e"                 \
+  " WHERE strpos(lower((e->>'message') COLLATE \"C\"), $8::text) > 0))))"                       \
   " AS matches FROM (" tasks ") x) s WHERE matches OR n = $10::int ORDER BY n LIMIT $4::int"
 #define TRACKER_SCAN(column, after, direction, more)                                     \
   TRACKER_SCAN_OF("SELECT " TRACKER_TASK_COLUMNS("") ", error_print" TRACKER_FROM_PLACE( \
@@ -239,18 +239,20 @@ class Pager {
   bool done_ = false;
 };
 
-// $1 namespace, $2 statuses, $3 how many tasks to look at, and one more, $4 groups. Rows:
-// fingerprint, count, first, last, id of the last, and how many were looked at.
+// $1 namespace, $2 statuses, $3 how many tasks to look at, and one more, $4 groups. Rows: how many
+// were looked at, then fingerprint, count, first, last and id of the last; at least one, with NULLs
+// where there is no group.
 const Statement kGroupErrors = {
     "group_errors",
     "WITH newest AS MATERIALIZED (SELECT error_print, error_us, status, id FROM tracker.task"
     " WHERE namespace COLLATE \"POSIX\" = $1 AND error_print <> 0"
     " ORDER BY create_us DESC, id COLLATE \"POSIX\" DESC LIMIT $3::int)"
-    " SELECT error_print, count(*), min(error_us), max(error_us),"
-    " (array_agg(id ORDER BY error_us DESC))[1], (SELECT count(*) FROM newest)"
-    " FROM (SELECT * FROM newest LIMIT $3::int - 1) n"
+    " SELECT (SELECT count(*) FROM newest), g.* FROM (VALUES (1)) AS one LEFT JOIN ("
+    " SELECT error_print, count(*) AS n, min(error_us), max(error_us),"
+    " (array_agg(id ORDER BY error_us DESC))[1] FROM (SELECT * FROM newest LIMIT $3::int - 1) n"
     " WHERE $2::text = '{}' OR status = ANY ($2::smallint[])"
-    " GROUP BY error_print ORDER BY count(*) DESC, error_print LIMIT $4::int"};
+    " GROUP BY error_print ORDER BY count(*) DESC, error_print LIMIT $4::int) g ON true"
+    " ORDER BY g.n DESC, g.error_print"};
 
 }  // namespace
 
@@ -267,13 +269,14 @@ absl::StatusOr<ErrorGroups> GroupErrors(const ReadAccess& read, const ErrorGroup
   if (!rows.ok()) return rows.status();
   ErrorGroups answer;
   for (int row = 0; row < rows->size(); ++row) {
-    ErrorGroup group{.fingerprint = rows->Int(row, 0),
-                     .count = rows->Int(row, 1),
-                     .first = absl::FromUnixMicros(rows->Int(row, 2)),
-                     .last = absl::FromUnixMicros(rows->Int(row, 3)),
-                     .id = std::string(rows->Text(row, 4))};
-    answer.scanned = std::min<int64_t>(rows->Int(row, 5), query.scan_limit);
-    answer.truncated = rows->Int(row, 5) > query.scan_limit;
+    answer.scanned = std::min<int64_t>(rows->Int(row, 0), query.scan_limit);
+    answer.truncated = rows->Int(row, 0) > query.scan_limit;
+    if (rows->IsNull(row, 1)) continue;
+    ErrorGroup group{.fingerprint = rows->Int(row, 1),
+                     .count = rows->Int(row, 2),
+                     .first = absl::FromUnixMicros(rows->Int(row, 3)),
+                     .last = absl::FromUnixMicros(rows->Int(row, 4)),
+                     .id = std::string(rows->Text(row, 5))};
     const domain::Outcome example = Get(read, {query.name_space, group.id});
     const domain::TaskError* problem = example.task ? domain::LastProblem(*example.task) : nullptr;
     // It may have gone, or gone on, since.
