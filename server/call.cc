@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <string>
+#include <utility>
 
 #include "absl/strings/str_cat.h"
 #include "google/rpc/error_details.pb.h"
@@ -37,18 +38,24 @@ service::CallContext Call::Context() const {
   return {.deadline = absl::FromChrono(context_->deadline()), .cancelled = cancelled_};
 }
 
-void Call::Answer(const google::protobuf::Message& message) {
+void Call::Answer(const google::protobuf::Message& message,
+                  absl::AnyInvocable<void()> undelivered) {
+  undelivered_ = std::move(undelivered);
+  refused_ = true;
   if (message.ByteSizeLong() > limits::kRequestBytes) return Refuse(AnswerTooLarge());
   if (!Serialize(message, response_))
     return Refuse(absl::InternalError("the answer cannot be serialized"));
+  refused_ = false;
   Finish(grpc::Status::OK);
 }
 
+void Call::OnDone() {
+  if (undelivered_ && (refused_ || context_->IsCancelled())) undelivered_();
+  delete this;
+}
+
 void Call::Refuse(const google::rpc::Status& error) {
-  if (const auto pushback = PushbackOf(error)) {
-    context_->AddTrailingMetadata(
-        kPushbackTrailer, absl::StrCat(std::max<int64_t>(absl::ToInt64Milliseconds(*pushback), 1)));
-  }
+  AddPushback(error, context_);
   Finish(ToGrpc(error));
 }
 
@@ -64,6 +71,13 @@ void Call::Refuse(const absl::Status& status) {
         {{"method", std::string(method_)}, {"message", std::string(status.message())}});
   }
   Refuse(error);
+}
+
+void AddPushback(const google::rpc::Status& error, grpc::CallbackServerContext* context) {
+  if (const auto pushback = PushbackOf(error)) {
+    context->AddTrailingMetadata(
+        kPushbackTrailer, absl::StrCat(std::max<int64_t>(absl::ToInt64Milliseconds(*pushback), 1)));
+  }
 }
 
 void LogUnexpected(absl::string_view method, const domain::Outcome& outcome) {

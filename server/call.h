@@ -8,6 +8,7 @@
 #include <atomic>
 #include <memory>
 
+#include "absl/functional/any_invocable.h"
 #include "absl/strings/string_view.h"
 #include "google/protobuf/message.h"
 #include "google/rpc/status.pb.h"
@@ -25,7 +26,10 @@ class Call final : public grpc::ServerUnaryReactor {
 
   service::CallContext Context() const;
 
-  void Answer(const google::protobuf::Message& message);
+  // `undelivered` is called at the end if the answer reached nobody, as far as the server can tell;
+  // on any thread, and must not block. None: there is nothing to undo.
+  void Answer(const google::protobuf::Message& message,
+              absl::AnyInvocable<void()> undelivered = nullptr);
   void Refuse(const google::rpc::Status& error);
   // Logs what should not happen.
   void Refuse(const domain::Outcome& outcome);
@@ -33,8 +37,8 @@ class Call final : public grpc::ServerUnaryReactor {
 
  private:
   ~Call() override = default;
-  void OnDone() override { delete this; }
-  // OnDone only frees memory, so it may run on whichever thread ends the call. Without this, gRPC
+  void OnDone() override;
+  // OnDone does not block, so it may run on whichever thread ends the call. Without this, gRPC
   // hands it to its executor: a thread switch for every call. gRPC's own DefaultReactor does the
   // same; where a version of gRPC lacks the method, this is one that nobody calls.
   bool InternalInlineable() { return true; }  // NOLINT(modernize-use-override)
@@ -44,7 +48,13 @@ class Call final : public grpc::ServerUnaryReactor {
   grpc::CallbackServerContext* const context_;
   grpc::ByteBuffer* const response_;
   const std::shared_ptr<std::atomic<bool>> cancelled_ = std::make_shared<std::atomic<bool>>(false);
+  // Set before Finish, read at the end.
+  absl::AnyInvocable<void()> undelivered_;
+  bool refused_ = false;
 };
+
+// Adds the trailer by which clients put off their repeats, where the error says for how long.
+void AddPushback(const google::rpc::Status& error, grpc::CallbackServerContext* context);
 
 // An event for the log when the outcome is one that should not happen.
 void LogUnexpected(absl::string_view method, const domain::Outcome& outcome);

@@ -71,6 +71,7 @@ class Parser {
   explicit Parser(Config* config) : config_(*config) {
     Describe();
     AddStoreFlags();
+    AddBackgroundFlags();
     AddServingFlags();
     AddOperationFlags();
   }
@@ -132,6 +133,19 @@ class Parser {
     Add("--readers", config_.readers, "Threads for Get, List and Count, one connection each")
         ->check(Between(1, kMaxReaders))
         ->group("Store");
+  }
+
+  void AddBackgroundFlags() {
+    Register(app_.add_flag("--no-reaper", config_.no_reaper,
+                           "Leave leases and waits that are over to other replicas, or to "
+                           "trackerctl admin expire"),
+             "--no-reaper")
+        ->group("Background");
+    Register(app_.add_flag("--no-purge", config_.no_purge,
+                           "Leave finished tasks past their retention to other replicas, or to "
+                           "trackerctl admin purge"),
+             "--no-purge")
+        ->group("Background");
   }
 
   void AddServingFlags() {

@@ -31,6 +31,12 @@ struct Config {
   // Threads and connections for Get, List and Count: enough to keep one slow List from holding up
   // the others on a small machine.
   int readers = 2;
+  // The reaper (leases that are over, waits that are over) and the purge (finished tasks past their
+  // retention) run on every replica, without getting in each other's way. Stop them where they are
+  // to be run by hand (trackerctl admin expire, admin purge), or on some replicas only: without any
+  // reaper a crashed worker's task comes back only when someone starts it by its id.
+  bool no_reaper = false;
+  bool no_purge = false;
   // Writes that may wait in each lane. About a second of work; more would only be answered too
   // late.
   int queue = limits::kLaneQueueCommands;

@@ -1,11 +1,11 @@
 #include "server/decode.h"
 
-#include <algorithm>
 #include <optional>
 #include <random>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "server/decode_fields.h"
 #include "server/struct_json.h"
 #include "server/wire_time.h"
 #include "src/base/limits.h"
@@ -28,15 +28,6 @@ domain::TaskKey DecodeKey(const Request& request, FieldErrors& errors) {
   return {.name_space = request.namespace_(), .id = request.id()};
 }
 
-// The error does not repeat what was sent: it may be a lock with a slip of the pen.
-std::string DecodeLock(const std::string& text, FieldErrors& errors) {
-  std::optional<std::string> lock = ParseLockToken(text);
-  if (lock) return *std::move(lock);
-  errors.Add("lock", text.empty() ? "is required"
-                                  : "is neither 32 hexadecimal digits nor a UUID with hyphens");
-  return "";
-}
-
 template <typename Request>
 std::optional<std::string> DecodeData(const Request& request, FieldErrors& errors) {
   if (!request.has_data()) return std::nullopt;
@@ -44,20 +35,6 @@ std::optional<std::string> DecodeData(const Request& request, FieldErrors& error
   if (json.ok()) return *std::move(json);
   errors.Add("data", std::string(json.status().message()));
   return std::nullopt;
-}
-
-std::optional<absl::Duration> DecodeDuration(const google::protobuf::Duration& duration,
-                                             absl::string_view field,
-                                             domain::Complaint (*check)(absl::Duration),
-                                             FieldErrors& errors) {
-  absl::StatusOr<absl::Duration> decoded = FromProto(duration);
-  if (!decoded.ok()) {
-    errors.Add(field, std::string(decoded.status().message()));
-    return std::nullopt;
-  }
-  errors.Check(field, check(*decoded));
-  // What both databases hold; rounded down, so that no limit is passed.
-  return absl::Floor(*decoded, absl::Microseconds(1));
 }
 
 std::optional<absl::Time> DecodeAvailableTime(const google::protobuf::Timestamp& timestamp,
@@ -72,34 +49,11 @@ std::optional<absl::Time> DecodeAvailableTime(const google::protobuf::Timestamp&
   return absl::FromUnixMicros(absl::ToUnixMicros(*decoded));
 }
 
-template <typename Request>
-std::optional<absl::Duration> DecodeLease(const Request& request, FieldErrors& errors) {
-  if (!request.has_lease()) return std::nullopt;
-  return DecodeDuration(request.lease(), "lease", domain::CheckLease, errors);
-}
-
 domain::Command MakeCommand(domain::TaskKey key, std::string token, domain::Action action) {
   return {.key = std::move(key),
           .token = std::move(token),
           .action = std::move(action),
           .random = Random()};
-}
-
-std::vector<domain::Status> DecodeStatuses(const v1::ListRequest& request, FieldErrors& errors) {
-  std::vector<domain::Status> statuses;
-  for (int i = 0; i < request.statuses_size(); ++i) {
-    const int number = request.statuses(i);
-    const auto status =
-        number == v1::STATUS_PENDING ? domain::Status::kPending : domain::StatusFromCode(number);
-    if (number == v1::STATUS_UNSPECIFIED || !status) {
-      errors.Add(absl::StrCat("statuses[", i, "]"), absl::StrCat("is ", number, ", not a status"));
-      // A list of millions would only say the same again.
-      if (errors.list().size() > limits::kFieldViolations) break;
-    } else if (std::find(statuses.begin(), statuses.end(), *status) == statuses.end()) {
-      statuses.push_back(*status);
-    }
-  }
-  return statuses;
 }
 
 store::Order DecodeOrder(int order, FieldErrors& errors) {
@@ -143,8 +97,9 @@ domain::Command Decode(const v1::StartRequest& request, FieldErrors& errors) {
                       .lease = DecodeLease(request, errors),
                       .ignore_lock = request.ignore_lock(),
                       .force = request.force(),
-                      .create_if_missing = request.create_if_missing()};
-  std::string lock = request.lock().empty() ? NewLockToken() : DecodeLock(request.lock(), errors);
+                      .create_if_missing = request.create_if_missing(),
+                      .after = DecodeAfter(request.after(), request.namespace_(), errors)};
+  std::string lock = DecodeNewLock(request.lock(), errors);
   return MakeCommand(std::move(key), std::move(lock), std::move(start));
 }
 
@@ -236,16 +191,10 @@ domain::TaskKey Decode(const v1::GetRequest& request, FieldErrors& errors) {
 }
 
 service::ListRequest Decode(const v1::ListRequest& request, FieldErrors& errors) {
-  errors.Check("namespace", domain::CheckNamespace(request.namespace_()));
-  errors.Check("id_prefix", domain::CheckIdPrefix(request.id_prefix()));
-  errors.Check("worker", domain::CheckWorker(request.worker()));
+  service::ListRequest list;
+  list.query = DecodeFilter(request, errors);
   if (request.page_token().size() > limits::kPageTokenBytes)
     errors.Add("page_token", "is not one that this server gave out");
-  service::ListRequest list;
-  list.query.name_space = request.namespace_();
-  list.query.statuses = DecodeStatuses(request, errors);
-  list.query.id_prefix = request.id_prefix();
-  list.query.worker = request.worker();
   list.query.order = DecodeOrder(request.order(), errors);
   list.query.limit = DecodePageSize(request.page_size(), errors);
   list.query.byte_limit = limits::kAnswerBytes;
@@ -257,6 +206,26 @@ std::string Decode(const v1::CountRequest& request, FieldErrors& errors) {
   if (!request.namespace_().empty())
     errors.Check("namespace", domain::CheckNamespace(request.namespace_()));
   return request.namespace_();
+}
+
+service::ClaimRequest Decode(const v1::ClaimRequest& request, FieldErrors& errors) {
+  errors.Check("namespace", domain::CheckNamespace(request.namespace_()));
+  service::ClaimRequest claim;
+  claim.name_space = request.namespace_();
+  if (request.limit() != 0) {
+    errors.Check("limit", domain::CheckClaimLimit(request.limit()));
+    claim.limit = request.limit();
+  }
+  errors.Check("worker", domain::CheckWorker(request.worker()));
+  claim.worker = request.worker();
+  claim.lease = DecodeLease(request, errors);
+  if (request.has_wait()) {
+    claim.wait = DecodeDuration(request.wait(), "wait", domain::CheckClaimWait, errors)
+                     .value_or(absl::ZeroDuration());
+  }
+  claim.token = DecodeNewLock(request.lock(), errors);
+  claim.after = DecodeAfter(request.after(), request.namespace_(), errors);
+  return claim;
 }
 
 }  // namespace tracker::server

@@ -7,8 +7,10 @@
 
 #include "server/field_errors.h"
 #include "src/domain/command.h"
+#include "src/domain/policy.h"
 #include "src/domain/task.h"
 #include "src/service/tracker.h"
+#include "src/store/store.h"
 #include "tracker/v1/tracker.pb.h"
 
 namespace tracker::server {
@@ -32,5 +34,23 @@ domain::TaskKey Decode(const v1::GetRequest& request, FieldErrors& errors);
 service::ListRequest Decode(const v1::ListRequest& request, FieldErrors& errors);
 // The namespace; empty: all.
 std::string Decode(const v1::CountRequest& request, FieldErrors& errors);
+
+// Without a lock in the request it carries a new one.
+service::ClaimRequest Decode(const v1::ClaimRequest& request, FieldErrors& errors);
+
+// What is not set is the default.
+domain::Policy Decode(const v1::SetPolicyRequest& request, FieldErrors& errors);
+// The namespace.
+std::string Decode(const v1::GetPolicyRequest& request, FieldErrors& errors);
+std::string Decode(const v1::DeletePolicyRequest& request, FieldErrors& errors);
+
+service::BulkRequest Decode(const v1::BulkUpdateRequest& request, FieldErrors& errors);
+store::ErrorGroupQuery Decode(const v1::GroupErrorsRequest& request, FieldErrors& errors);
+struct PurgeOrder {
+  // Empty: all that have a retention.
+  std::string name_space;
+  bool dry_run = false;
+};
+PurgeOrder Decode(const v1::PurgeRequest& request, FieldErrors& errors);
 
 }  // namespace tracker::server

@@ -43,7 +43,7 @@ void EncodeTask(const domain::Task& task, absl::Time now, v1::Task* out) {
   out->set_id(task.key.id);
   out->set_status(EncodeStatus(task.status));
   out->set_attempts(task.attempts);
-  // No namespace has a policy of its own yet, so that the defaults are every namespace's.
+  // The service has put in the namespace's number where the task has none of its own.
   out->set_max_attempts(domain::EffectiveMaxAttempts(task, domain::Policy{}));
   out->set_priority(task.priority);
   out->set_fence(task.fence);
@@ -116,6 +116,25 @@ void EncodeCount(const service::CountAnswer& answer, v1::CountResponse* out) {
     encoded->set_status(EncodeStatus(count.status));
     encoded->set_count(count.count);
   }
+}
+
+absl::StatusOr<std::vector<domain::Task>> EncodeClaim(service::ClaimResult result,
+                                                      v1::ClaimResponse* out) {
+  AnswerBudget budget(limits::kAnswerBytes);
+  size_t kept = 0;
+  for (; kept < result.tasks.size(); ++kept) {
+    const domain::Task& task = result.tasks[kept];
+    v1::Task* encoded = out->add_tasks();
+    EncodeTask(task, result.now, encoded);
+    if (absl::Status status = EncodePayload(task, encoded); !status.ok()) return status;
+    // Data may be larger on the wire than it is as JSON.
+    if (!budget.TrySpend(ElementBytes(*encoded)) && kept > 0) {
+      out->mutable_tasks()->RemoveLast();
+      break;
+    }
+  }
+  result.tasks.erase(result.tasks.begin(), result.tasks.begin() + static_cast<int64_t>(kept));
+  return std::move(result.tasks);
 }
 
 }  // namespace tracker::server

@@ -2,11 +2,15 @@
 #pragma once
 
 #include <cstddef>
+#include <vector>
 
 #include "absl/status/status.h"
+#include "absl/status/statusor.h"
 #include "absl/time/time.h"
+#include "src/domain/policy.h"
 #include "src/domain/task.h"
 #include "src/service/tracker.h"
+#include "src/store/store.h"
 #include "tracker/v1/tracker.pb.h"
 
 namespace tracker::server {
@@ -47,6 +51,20 @@ size_t ElementBytes(const Message& message) {
 // DataLoss as EncodePayload.
 absl::Status EncodeList(const service::ListAnswer& answer, v1::ListResponse* out);
 void EncodeCount(const service::CountAnswer& answer, v1::CountResponse* out);
+
+// As many tasks as there is room for, whole, in their order: one at least. Answers the others,
+// which are to be given back. DataLoss as EncodePayload.
+absl::StatusOr<std::vector<domain::Task>> EncodeClaim(service::ClaimResult result,
+                                                      v1::ClaimResponse* out);
+
+// All that holds, defaults included.
+void EncodePolicy(const domain::Policy& policy, v1::Policy* out);
+
+void EncodeGroups(const store::ErrorGroups& groups, v1::GroupErrorsResponse* out);
+void EncodeCheck(const store::CountCheck& check, v1::CheckCountsResponse* out);
+void EncodeProgress(const service::JobProgress& progress, v1::BulkUpdateResponse* out);
+void EncodeProgress(const service::JobProgress& progress, v1::ExpireResponse* out);
+void EncodeProgress(const service::JobProgress& progress, v1::PurgeResponse* out);
 
 v1::Status EncodeStatus(domain::Status status);
 

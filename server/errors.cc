@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
 #include "google/rpc/error_details.pb.h"
 #include "server/encode.h"
 #include "server/wire_time.h"
@@ -74,9 +75,11 @@ std::string Rfc3339(absl::Time time) {
 
 google::rpc::ErrorInfo InfoOf(const Outcome& outcome) {
   google::rpc::ErrorInfo info = MakeInfo(domain::ReasonName(outcome.reason));
+  auto& metadata = *info.mutable_metadata();
+  if (outcome.reason == Reason::kTaskNotReady)
+    metadata["missing"] = absl::StrJoin(outcome.missing, ",");
   if (!outcome.task) return info;
   const domain::Task& task = *outcome.task;
-  auto& metadata = *info.mutable_metadata();
   metadata["namespace"] = task.key.name_space;
   metadata["id"] = task.key.id;
   if (outcome.reason == Reason::kTaskLocked) {
@@ -172,11 +175,6 @@ google::rpc::Status ErrorOf(const absl::Status& status) {
     case absl::StatusCode::kCancelled: return with_reason(Reason::kCancelled);
     default: return with_reason(Reason::kInternal);
   }
-}
-
-google::rpc::Status Unimplemented(absl::string_view method) {
-  return MakeError(grpc::StatusCode::UNIMPLEMENTED,
-                   absl::StrCat(method, " is not served yet by this version of trackerd"));
 }
 
 google::rpc::Status AnswerTooLarge() {

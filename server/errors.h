@@ -33,8 +33,6 @@ google::rpc::Status Malformed(absl::string_view message_name);
 // else is INTERNAL.
 google::rpc::Status ErrorOf(const absl::Status& status);
 
-google::rpc::Status Unimplemented(absl::string_view method);
-
 // An answer that would pass what clients receive.
 google::rpc::Status AnswerTooLarge();
 

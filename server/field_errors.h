@@ -31,6 +31,11 @@ class FieldErrors {
     if (complaint) Add(field, *std::move(complaint));
   }
 
+  // Adds those that were found within a message.
+  void Add(const FieldErrors& inner) {
+    errors_.insert(errors_.end(), inner.errors_.begin(), inner.errors_.end());
+  }
+
   bool empty() const { return errors_.empty(); }
   const std::vector<FieldError>& list() const { return errors_; }
 

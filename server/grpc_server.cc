@@ -13,6 +13,7 @@
 #include "grpcpp/resource_quota.h"
 #include "grpcpp/security/server_credentials.h"
 #include "grpcpp/server_builder.h"
+#include "server/admin_handlers.h"
 #include "server/handlers.h"
 #include "server/listen_error.h"
 #include "src/base/limits.h"
@@ -72,12 +73,13 @@ absl::StatusOr<std::unique_ptr<GrpcServer>> GrpcServer::Start(const Config& conf
   grpc::EnableDefaultHealthCheckService(true);
   DescribeHealth();
   grpc::reflection::InitProtoReflectionServerBuilderPlugin();
-  std::unique_ptr<GrpcServer> server(new GrpcServer(MakeTrackerService(tracker), health));
+  std::unique_ptr<GrpcServer> server(new GrpcServer(tracker, health));
   grpc::ServerBuilder builder;
   Configure(config, builder);
   int port = 0;
   builder.AddListeningPort(config.listen, grpc::InsecureServerCredentials(), &port);
   builder.RegisterService(server->service_.get());
+  builder.RegisterService(server->admin_.get());
   server->server_ = builder.BuildAndStart();
   if (server->server_ == nullptr || port == 0) return ListenError(config.listen);
   server->address_ = ActualAddress(config.listen, port);
@@ -85,8 +87,8 @@ absl::StatusOr<std::unique_ptr<GrpcServer>> GrpcServer::Start(const Config& conf
   return server;
 }
 
-GrpcServer::GrpcServer(std::unique_ptr<grpc::Service> service, Health* health)
-    : service_(std::move(service)), health_(health) {}
+GrpcServer::GrpcServer(service::Tracker* tracker, Health* health)
+    : service_(MakeTrackerService(tracker)), admin_(MakeAdminService(tracker)), health_(health) {}
 
 GrpcServer::~GrpcServer() { Shutdown(absl::Now()); }
 

@@ -1,4 +1,4 @@
-// The gRPC side of trackerd: the port, the service, health, reflection, and the bounds on what
+// The gRPC side of trackerd: the port, the services, health, reflection, and the bounds on what
 // clients may ask of the process. Thread-safe after Start.
 #pragma once
 
@@ -40,9 +40,10 @@ class GrpcServer {
   void Shutdown(absl::Time deadline);
 
  private:
-  GrpcServer(std::unique_ptr<grpc::Service> service, Health* health);
+  GrpcServer(service::Tracker* tracker, Health* health);
 
   const std::unique_ptr<grpc::Service> service_;
+  const std::unique_ptr<grpc::Service> admin_;
   Health* const health_;
   std::string address_;
   std::unique_ptr<grpc::Server> server_;

@@ -6,11 +6,12 @@
 #include "absl/strings/str_cat.h"
 #include "server/batch_call.h"
 #include "server/call.h"
-#include "server/decode.h"
+#include "server/claim_handler.h"
 #include "server/encode.h"
 #include "server/errors.h"
-#include "server/field_errors.h"
-#include "server/wire.h"
+#include "server/job_handlers.h"
+#include "server/policy_handlers.h"
+#include "server/unary.h"
 #include "src/base/limits.h"
 #include "tracker/v1/tracker.grpc.pb.h"
 
@@ -20,6 +21,7 @@ namespace {
 using Context = grpc::CallbackServerContext;
 using Bytes = grpc::ByteBuffer;
 using Reactor = grpc::ServerUnaryReactor;
+using StreamReactor = grpc::ServerWriteReactor<Bytes>;
 
 // The generated service with every method raw (see wire.h). The generated classes wrap each other.
 template <typename Base>
@@ -38,12 +40,15 @@ using RawReads =
     v1::TrackerService::WithRawCallbackMethod_Get<v1::TrackerService::WithRawCallbackMethod_List<
         v1::TrackerService::WithRawCallbackMethod_Count<Base>>>;
 template <typename Base>
-using RawUnserved = v1::TrackerService::WithRawCallbackMethod_Claim<
-    v1::TrackerService::WithRawCallbackMethod_SetPolicy<
-        v1::TrackerService::WithRawCallbackMethod_GetPolicy<
-            v1::TrackerService::WithRawCallbackMethod_ListPolicies<
-                v1::TrackerService::WithRawCallbackMethod_DeletePolicy<Base>>>>>;
-using RawService = RawWrites<RawReads<RawUnserved<v1::TrackerService::Service>>>;
+using RawPolicies = v1::TrackerService::WithRawCallbackMethod_SetPolicy<
+    v1::TrackerService::WithRawCallbackMethod_GetPolicy<
+        v1::TrackerService::WithRawCallbackMethod_ListPolicies<
+            v1::TrackerService::WithRawCallbackMethod_DeletePolicy<Base>>>>;
+template <typename Base>
+using RawMany = v1::TrackerService::WithRawCallbackMethod_Claim<
+    v1::TrackerService::WithRawCallbackMethod_BulkUpdate<
+        v1::TrackerService::WithRawCallbackMethod_GroupErrors<Base>>>;
+using RawService = RawWrites<RawReads<RawPolicies<RawMany<v1::TrackerService::Service>>>>;
 
 // Answers with a Response that has the outcome's task, or refuses.
 template <typename Response>
@@ -54,25 +59,6 @@ void FinishWithTask(Call* call, const domain::Outcome& outcome) {
   if (absl::Status status = EncodePayload(*outcome.task, response.mutable_task()); !status.ok())
     return call->Refuse(status);
   call->Answer(response);
-}
-
-// The decoded request; none: the call has been refused.
-template <typename Request>
-auto ParseAndDecode(const Bytes& bytes, Call* call)
-    -> std::optional<decltype(Decode(std::declval<const Request&>(),
-                                     std::declval<FieldErrors&>()))> {
-  Request request;
-  if (const auto unreadable = Parse(bytes, &request)) {
-    call->Refuse(*unreadable);
-    return std::nullopt;
-  }
-  FieldErrors errors;
-  auto decoded = Decode(request, errors);
-  if (!errors.empty()) {
-    call->Refuse(InvalidFields(errors.list()));
-    return std::nullopt;
-  }
-  return decoded;
 }
 
 class Handlers final : public RawService {
@@ -162,20 +148,26 @@ class Handlers final : public RawService {
     return call;
   }
 
-  Reactor* Claim(Context* context, const Bytes*, Bytes* response) override {
-    return NotServed("Claim", context, response);
+  Reactor* Claim(Context* context, const Bytes* request, Bytes* response) override {
+    return ServeClaim(*tracker_, {context, request, response});
   }
-  Reactor* SetPolicy(Context* context, const Bytes*, Bytes* response) override {
-    return NotServed("SetPolicy", context, response);
+  Reactor* SetPolicy(Context* context, const Bytes* request, Bytes* response) override {
+    return ServeSetPolicy(*tracker_, {context, request, response});
   }
-  Reactor* GetPolicy(Context* context, const Bytes*, Bytes* response) override {
-    return NotServed("GetPolicy", context, response);
+  Reactor* GetPolicy(Context* context, const Bytes* request, Bytes* response) override {
+    return ServeGetPolicy(*tracker_, {context, request, response});
   }
-  Reactor* ListPolicies(Context* context, const Bytes*, Bytes* response) override {
-    return NotServed("ListPolicies", context, response);
+  Reactor* ListPolicies(Context* context, const Bytes* request, Bytes* response) override {
+    return ServeListPolicies(*tracker_, {context, request, response});
   }
-  Reactor* DeletePolicy(Context* context, const Bytes*, Bytes* response) override {
-    return NotServed("DeletePolicy", context, response);
+  Reactor* DeletePolicy(Context* context, const Bytes* request, Bytes* response) override {
+    return ServeDeletePolicy(*tracker_, {context, request, response});
+  }
+  StreamReactor* BulkUpdate(Context* context, const Bytes* request) override {
+    return ServeBulkUpdate(*tracker_, context, *request);
+  }
+  Reactor* GroupErrors(Context* context, const Bytes* request, Bytes* response) override {
+    return ServeGroupErrors(*tracker_, {context, request, response});
   }
 
  private:
@@ -202,12 +194,6 @@ class Handlers final : public RawService {
                     [batch = std::move(batch), call](std::vector<domain::Outcome> outcomes) {
                       call->Answer(batch.Answer(outcomes));
                     });
-  }
-
-  static Reactor* NotServed(absl::string_view method, Context* context, Bytes* response) {
-    auto* call = new Call(method, context, response);
-    call->Refuse(Unimplemented(method));
-    return call;
   }
 
   service::Tracker* const tracker_;

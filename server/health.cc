@@ -5,7 +5,8 @@
 namespace tracker::server {
 namespace {
 
-constexpr char kService[] = "tracker.v1.TrackerService";
+// "" is the server as a whole.
+constexpr const char* kServices[] = {"", "tracker.v1.TrackerService", "tracker.v1.AdminService"};
 
 }  // namespace
 
@@ -45,8 +46,7 @@ void Health::Drain() {
 void Health::Publish() {
   if (service_ == nullptr) return;
   const bool serving = store_healthy_ && !draining_;
-  service_->SetServingStatus("", serving);
-  service_->SetServingStatus(kService, serving);
+  for (const char* service : kServices) service_->SetServingStatus(service, serving);
 }
 
 }  // namespace tracker::server

@@ -1,6 +1,6 @@
-// The health that clients and load balancers see (grpc.health.v1), for the server as a whole and
-// for tracker.v1.TrackerService. It follows the store; once draining it is NOT_SERVING for good.
-// Thread-safe.
+// The health that clients and load balancers see (grpc.health.v1), for the server as a whole,
+// for tracker.v1.TrackerService and for tracker.v1.AdminService. It follows the store; once
+// draining it is NOT_SERVING for good. Thread-safe.
 #pragma once
 
 #include "absl/base/thread_annotations.h"

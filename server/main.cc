@@ -43,6 +43,12 @@ service::TrackerOptions ServiceOptions(const Config& config, Health* health) {
   options.lanes = config.lanes;
   options.lane_queue_commands = config.queue;
   options.readers = config.readers;
+  options.reap = !config.no_reaper;
+  options.purge = !config.no_purge;
+  options.on_pause = [](const domain::Policy& policy) {
+    Log(LogLevel::kWarn, "namespace_paused",
+        {{"namespace", policy.name_space}, {"reason", policy.pause_reason}});
+  };
   options.on_health = [health](bool healthy) { health->OnStore(healthy); };
   return options;
 }

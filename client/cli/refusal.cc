@@ -74,7 +74,10 @@ std::string Advice(const absl::Status& status, const Asked& asked) {
       const auto rest = RetryAfterOf(status);
       return rest ? absl::StrCat("It can be started in ", Short(*rest), ".") : "";
     }
-    case Reason::kNamespacePaused: return "Nothing is started until an operator resumes it.";
+    case Reason::kNamespacePaused:
+      return absl::StrCat("Nothing is started until it is resumed:  ", asked.program, " resume ",
+                          Quote(asked.name_space));
+    case Reason::kTaskNotReady: return "It can be started once the earlier steps have succeeded.";
     case Reason::kTaskExhausted:
       return absl::StrCat("Why it failed:  ", Command(asked, "get"),
                           "\nTo have it tried again:  ", Command(asked, "reset"));

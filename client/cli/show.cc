@@ -16,16 +16,6 @@ namespace {
 
 using nlohmann::ordered_json;
 
-ordered_json TimeJson(const std::optional<absl::Time>& time) {
-  if (!time) return nullptr;
-  return absl::FormatTime("%Y-%m-%dT%H:%M:%E6SZ", *time, absl::UTCTimeZone());
-}
-
-std::string LocalTime(absl::Time time, absl::Time now) {
-  return absl::StrCat(absl::FormatTime("%Y-%m-%d %H:%M:%S", time, absl::LocalTimeZone()), " (",
-                      Age(time, now), ")");
-}
-
 std::string Attempts(const Task& task) {
   return absl::StrCat(task.attempts, "/", task.max_attempts);
 }
@@ -56,6 +46,16 @@ void PrintIndented(std::ostream& out, const std::string& text, const char* inden
 }
 
 }  // namespace
+
+ordered_json TimeJson(const std::optional<absl::Time>& time) {
+  if (!time) return nullptr;
+  return absl::FormatTime("%Y-%m-%dT%H:%M:%E6SZ", *time, absl::UTCTimeZone());
+}
+
+std::string LocalTime(absl::Time time, absl::Time now) {
+  return absl::StrCat(absl::FormatTime("%Y-%m-%d %H:%M:%S", time, absl::LocalTimeZone()), " (",
+                      Age(time, now), ")");
+}
 
 size_t TerminalColumns() {
   winsize size{};
@@ -187,6 +187,30 @@ void PrintCounts(std::ostream& out, const std::vector<StatusCount>& counts) {
     rows.push_back(std::move(row));
   }
   PrintTable(out, rows, right, 0);
+}
+
+ordered_json ErrorGroupJson(const ErrorGroup& group) {
+  ordered_json json;
+  json["fingerprint"] = group.fingerprint;
+  json["count"] = group.count;
+  json["first_time"] = TimeJson(group.first_time);
+  json["last_time"] = TimeJson(group.last_time);
+  json["example_id"] = group.example_id;
+  json["example"] = group.example;
+  return json;
+}
+
+void PrintErrorGroups(std::ostream& out, const std::vector<ErrorGroup>& groups, absl::Time now) {
+  const size_t columns = TerminalColumns();
+  const size_t id_width = columns > 0 ? std::max<size_t>(12, columns / 5) : SIZE_MAX;
+  std::vector<std::vector<std::string>> rows = {
+      {"COUNT", "FIRST", "LAST", "FINGERPRINT", "EXAMPLE", "MESSAGE"}};
+  for (const ErrorGroup& group : groups) {
+    rows.push_back({Grouped(group.count), Age(group.first_time, now), Age(group.last_time, now),
+                    group.fingerprint, Truncate(OneLine(group.example_id), id_width),
+                    OneLine(group.example)});
+  }
+  PrintTable(out, rows, {true, true, true, false, false, false}, columns);
 }
 
 }  // namespace tracker::cli

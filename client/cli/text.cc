@@ -100,6 +100,12 @@ std::string Age(absl::Time time, absl::Time now) {
                                     : absl::StrCat("in ", Short(-age));
 }
 
+std::string Grouped(int64_t number) {
+  std::string digits = absl::StrCat(number < 0 ? -number : number);
+  for (size_t at = digits.size(); at > 3;) digits.insert(at -= 3, ",");
+  return number < 0 ? "-" + digits : digits;
+}
+
 std::string Quote(const std::string& text) {
   constexpr char kPlain[] =
       "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_./:@%+=,-";

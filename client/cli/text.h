@@ -1,6 +1,7 @@
 // Text for people: widths on a terminal, ages, quoting. Pure, once UseUtf8 was called.
 #pragma once
 
+#include <cstdint>
 #include <optional>
 #include <string>
 
@@ -26,6 +27,9 @@ std::string Truncate(const std::string& text, size_t columns);
 std::string Short(absl::Duration duration);
 // "3m ago", "in 5s", "now".
 std::string Age(absl::Time time, absl::Time now);
+
+// "1,234,567".
+std::string Grouped(int64_t number);
 
 // As one word of a POSIX shell.
 std::string Quote(const std::string& text);

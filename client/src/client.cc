@@ -3,6 +3,7 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "client/src/check_text.h"
 #include "client/src/convert.h"
 #include "client/src/core.h"
 #include "client/src/grpc_transport.h"
@@ -16,16 +17,11 @@
 namespace tracker {
 namespace {
 
+using internal::CheckText;
 using internal::ClientCore;
 using internal::FromProto;
 using internal::ToProto;
 namespace v1 = internal::v1;
-
-// Protobuf refuses to send other bytes, with a message on stderr and no error.
-absl::Status CheckText(const char* field, const std::string& text) {
-  if (internal::IsUtf8(text)) return absl::OkStatus();
-  return internal::InvalidArgument(absl::StrCat(field, ": is not valid UTF-8"));
-}
 
 absl::Status CheckName(const std::string& name_space, const std::string& id) {
   if (absl::Status status = CheckText("namespace", name_space); !status.ok()) return status;
@@ -60,6 +56,15 @@ absl::StatusOr<v1::Operation> CreateOperation(const NewTask& task) {
   return operation;
 }
 
+template <typename Request>
+absl::Status AddAfter(const std::vector<std::string>& after, Request* request) {
+  for (const std::string& name_space : after) {
+    if (absl::Status status = CheckText("after", name_space); !status.ok()) return status;
+    request->add_after(name_space);
+  }
+  return absl::OkStatus();
+}
+
 std::string WorkerName(const std::string& wished, const ClientOptions& defaults) {
   if (!wished.empty()) return wished;
   return defaults.worker.empty() ? internal::DefaultWorker() : defaults.worker;
@@ -81,6 +86,7 @@ absl::StatusOr<v1::Operation> StartOperation(const std::string& name_space, cons
   start->set_ignore_lock(options.ignore_lock);
   start->set_force(options.force);
   start->set_create_if_missing(options.create_if_missing);
+  if (absl::Status status = AddAfter(options.after, start); !status.ok()) return status;
   return operation;
 }
 
@@ -136,6 +142,7 @@ absl::StatusOr<std::vector<TaskGuard>> Client::Claim(const std::string& name_spa
     ToProto(*lease, request.mutable_lease());
   if (options.wait != absl::ZeroDuration()) ToProto(options.wait, request.mutable_wait());
   request.set_lock(internal::NewLock());
+  if (absl::Status status = AddAfter(options.after, &request); !status.ok()) return status;
   const auto claimed = core_->Claim(request, options.wait, options.cancel);
   if (!claimed.ok()) return claimed.status();
   std::vector<TaskGuard> guards;
@@ -210,6 +217,10 @@ absl::StatusOr<Page> Client::List(const ListOptions& options) {
     return status;
   if (absl::Status status = CheckText("worker", options.worker); !status.ok()) return status;
   if (absl::Status status = CheckText("page_token", options.page_token); !status.ok())
+    return status;
+  if (absl::Status status = CheckText("error_text", options.error_text); !status.ok())
+    return status;
+  if (absl::Status status = CheckText("error_fingerprint", options.error_fingerprint); !status.ok())
     return status;
   auto response = core_->List(ToProto(options));
   if (!response.ok()) return response.status();

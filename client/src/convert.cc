@@ -122,6 +122,8 @@ v1::ListRequest ToProto(const ListOptions& options) {
   request.set_order(static_cast<v1::Order>(static_cast<int>(options.order)));
   request.set_page_size(options.page_size);
   request.set_page_token(options.page_token);
+  request.set_error_text(options.error_text);
+  request.set_error_fingerprint(options.error_fingerprint);
   return request;
 }
 

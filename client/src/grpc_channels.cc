@@ -94,7 +94,8 @@ absl::StatusOr<std::unique_ptr<GrpcChannels>> GrpcChannels::Open(const std::stri
   for (const std::string& target : *targets) {
     auto channel = grpc::CreateCustomChannel(target, credentials, arguments);
     auto stub = v1::TrackerService::NewStub(channel);
-    channels->endpoints_.push_back({std::move(channel), std::move(stub)});
+    auto admin = v1::AdminService::NewStub(channel);
+    channels->endpoints_.push_back({std::move(channel), std::move(stub), std::move(admin)});
   }
   if (!options.token.empty()) channels->authorization_ = absl::StrCat("Bearer ", options.token);
   // Not all clients of a fleet should begin with the same server.
@@ -102,16 +103,15 @@ absl::StatusOr<std::unique_ptr<GrpcChannels>> GrpcChannels::Open(const std::stri
   return channels;
 }
 
-GrpcChannels::Stub& GrpcChannels::Next() {
+GrpcChannels::Endpoint& GrpcChannels::NextEndpoint() {
   const size_t count = endpoints_.size();
-  if (count == 1) return *endpoints_[0].stub;
+  if (count == 1) return endpoints_[0];
   const size_t first = turn_.fetch_add(1, std::memory_order_relaxed);
   for (size_t i = 0; i < count; ++i) {
-    const Endpoint& endpoint = endpoints_[(first + i) % count];
-    if (endpoint.channel->GetState(/*try_to_connect=*/true) == GRPC_CHANNEL_READY)
-      return *endpoint.stub;
+    Endpoint& endpoint = endpoints_[(first + i) % count];
+    if (endpoint.channel->GetState(/*try_to_connect=*/true) == GRPC_CHANNEL_READY) return endpoint;
   }
-  return *endpoints_[first % count].stub;
+  return endpoints_[first % count];
 }
 
 // gRPC gets on with connecting only while some thread waits inside of it: after a plain sleep the

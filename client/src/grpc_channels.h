@@ -21,13 +21,16 @@ gpr_timespec GrpcDeadline(absl::Duration timeout);
 class GrpcChannels {
  public:
   using Stub = v1::TrackerService::Stub;
+  using AdminStub = v1::AdminService::Stub;
 
   // Connects to nothing yet. InvalidArgument: says what is wrong with the addresses or the options.
   static absl::StatusOr<std::unique_ptr<GrpcChannels>> Open(const std::string& addresses,
                                                             const ClientOptions& options);
 
   // In turn, of those that are connected; where none is, in turn of all.
-  Stub& Next();
+  Stub& Next() { return *NextEndpoint().stub; }
+  // The same for AdminService.
+  AdminStub& Admin() { return *NextEndpoint().admin; }
 
   // Waits so long, and gets on with connecting meanwhile.
   void Connect(absl::Duration duration);
@@ -39,7 +42,10 @@ class GrpcChannels {
   struct Endpoint {
     std::shared_ptr<grpc::Channel> channel;
     std::unique_ptr<Stub> stub;
+    std::unique_ptr<AdminStub> admin;
   };
+
+  Endpoint& NextEndpoint();
 
   std::vector<Endpoint> endpoints_;  // constant after Open
   std::string authorization_;        // constant after Open

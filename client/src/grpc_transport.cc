@@ -1,47 +1,17 @@
 #include "client/src/grpc_transport.h"
 
-#include <grpcpp/client_context.h>
 #include <grpcpp/support/status.h>
 
 #include <utility>
 
 #include "client/src/grpc_channels.h"
-#include "client/src/status_details.h"
+#include "client/src/grpc_context.h"
 #include "client/wire/tracker.grpc.pb.h"
 
 namespace tracker::internal {
 namespace {
 
 using Stub = GrpcChannels::Stub;
-
-// One call's context, and its cancellation.
-class Context {
- public:
-  Context(const CallOptions& options, const std::string& authorization)
-      : stopped_(options.cancelled), stop_(options.cancelled, Cancel{&context_}) {
-    context_.set_deadline(GrpcDeadline(options.timeout));
-    context_.set_wait_for_ready(options.wait_for_connection);
-    if (!authorization.empty()) context_.AddMetadata("authorization", authorization);
-  }
-  grpc::ClientContext* get() { return &context_; }
-
-  absl::Status StatusOf(const grpc::Status& status) const {
-    // A server that stops may cancel what it has not begun to serve.
-    if (status.error_code() == grpc::StatusCode::CANCELLED && !stopped_.stop_requested())
-      return absl::UnavailableError("the server cancelled the call; it is most likely stopping");
-    return MakeStatus(static_cast<int>(status.error_code()), status.error_message(),
-                      status.error_details());
-  }
-
- private:
-  struct Cancel {
-    grpc::ClientContext* context;
-    void operator()() const { context->TryCancel(); }
-  };
-  grpc::ClientContext context_;
-  std::stop_token stopped_;
-  std::stop_callback<Cancel> stop_;
-};
 
 class GrpcTransport : public Transport {
  public:
@@ -67,7 +37,7 @@ class GrpcTransport : public Transport {
     struct Call {
       Call(const CallOptions& options, const std::string& authorization)
           : context(options, authorization) {}
-      Context context;
+      GrpcContext context;
       v1::BatchRequest request;
       v1::BatchResponse response;
       BatchCallback done;
@@ -112,7 +82,7 @@ class GrpcTransport : public Transport {
   template <typename Request, typename Response>
   absl::StatusOr<Response> UnaryCall(Method<Request, Response> method, const Request& request,
                                      const CallOptions& options) {
-    Context context(options, channels_->authorization());
+    GrpcContext context(options, channels_->authorization());
     Response response;
     const grpc::Status status = (channels_->Next().*method)(context.get(), request, &response);
     if (!status.ok()) return context.StatusOf(status);

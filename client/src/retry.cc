@@ -12,8 +12,8 @@ bool IsUnanswered(const absl::Status& status) {
          status.code() == absl::StatusCode::kCancelled || ReasonOf(status) == Reason::kOverloaded;
 }
 
-bool Pauses::Wait(Transport& transport, Clock& clock, MonotonicTime until,
-                  const absl::Status& status, const std::stop_token& cancel) {
+bool Pauses::Wait(Pausing& pausing, Clock& clock, MonotonicTime until, const absl::Status& status,
+                  const std::stop_token& cancel) {
   constexpr absl::Duration kShortest = absl::Milliseconds(5);
   constexpr absl::Duration kLongest = absl::Seconds(2);
   // How soon a cancellation is seen.
@@ -24,7 +24,7 @@ bool Pauses::Wait(Transport& transport, Clock& clock, MonotonicTime until,
   if (clock.Now() + pause >= until) return false;
   while (pause > absl::ZeroDuration() && !cancel.stop_requested()) {
     const absl::Duration slice = cancel.stop_possible() ? std::min(pause, kSlice) : pause;
-    transport.Pause(clock, slice);
+    pausing.Pause(clock, slice);
     pause -= slice;
   }
   return true;

@@ -20,7 +20,7 @@ class Pauses {
  public:
   // Waits as long as befits the next attempt: up to 100 ms, 200 ms, ... 2 s, and not less than the
   // status asks for; less once `cancel` stops. False, without waiting, where `until` comes first.
-  bool Wait(Transport& transport, Clock& clock, MonotonicTime until, const absl::Status& status,
+  bool Wait(Pausing& pausing, Clock& clock, MonotonicTime until, const absl::Status& status,
             const std::stop_token& cancel = {});
 
  private:
@@ -31,14 +31,14 @@ class Pauses {
 // may be repeated as they are), or `limit` has passed; answers its last result. Cancelled once
 // `cancel` has stopped.
 template <typename Call>
-auto Retry(Transport& transport, Clock& clock, absl::Duration limit, const std::stop_token& cancel,
+auto Retry(Pausing& pausing, Clock& clock, absl::Duration limit, const std::stop_token& cancel,
            const Call& call) {
   const MonotonicTime until = clock.Now() + limit;
   Pauses pauses;
   for (;;) {
     auto result = call(until - clock.Now());
     if (result.ok() || !absl::IsUnavailable(result.status())) return result;
-    if (!pauses.Wait(transport, clock, until, result.status(), cancel)) return result;
+    if (!pauses.Wait(pausing, clock, until, result.status(), cancel)) return result;
     if (cancel.stop_requested()) return decltype(result)(absl::CancelledError("cancelled"));
   }
 }

@@ -33,6 +33,7 @@ constexpr std::pair<Reason, const char*> kReasons[] = {
     {Reason::kTaskExhausted, "TASK_EXHAUSTED"},
     {Reason::kTaskSucceeded, "TASK_SUCCEEDED"},
     {Reason::kTaskIgnored, "TASK_IGNORED"},
+    {Reason::kTaskNotReady, "TASK_NOT_READY"},
     {Reason::kInvalidArgument, "INVALID_ARGUMENT"},
     {Reason::kOverloaded, "OVERLOADED"},
     {Reason::kStoreUnavailable, "STORE_UNAVAILABLE"},

@@ -24,11 +24,16 @@ struct CallOptions {
   bool wait_for_connection = false;
 };
 
-class Transport {
+// Sleeps between two attempts. A transport may use the time to get its connection back.
+class Pausing {
+ public:
+  virtual ~Pausing() = default;
+  virtual void Pause(Clock& clock, absl::Duration duration) { clock.SleepFor(duration); }
+};
+
+class Transport : public Pausing {
  public:
   using BatchCallback = std::function<void(absl::StatusOr<v1::BatchResponse>)>;
-
-  virtual ~Transport() = default;
 
   // One write, by the RPC of its name.
   virtual absl::StatusOr<v1::Task> Write(const v1::Operation& operation,
@@ -43,9 +48,6 @@ class Transport {
                                                   const CallOptions& options) = 0;
   virtual absl::StatusOr<v1::ClaimResponse> Claim(const v1::ClaimRequest& request,
                                                   const CallOptions& options) = 0;
-
-  // Sleeps between two attempts. A transport may use the time to get its connection back.
-  virtual void Pause(Clock& clock, absl::Duration duration) { clock.SleepFor(duration); }
 };
 
 }  // namespace tracker::internal

@@ -28,10 +28,10 @@ bool IsPassedOver(const absl::Status& status) {
     case Reason::kTaskNotFound:
     case Reason::kTaskLocked:
     case Reason::kTaskNotAvailable:
-    case Reason::kNamespacePaused:
     case Reason::kTaskExhausted:
     case Reason::kTaskSucceeded:
-    case Reason::kTaskIgnored: return true;
+    case Reason::kTaskIgnored:
+    case Reason::kTaskNotReady: return true;
     default: return false;
   }
 }
@@ -140,6 +140,7 @@ void Worker::State::WorkByIds() {
   StartOptions start{.lease = options_.lease,
                      .worker = options_.worker,
                      .create_if_missing = options_.create_if_missing,
+                     .after = options_.after,
                      .time_limit = options_.time_limit,
                      .cancel = stopping_.get_token()};
   while (const auto id = NextId()) {
@@ -154,6 +155,7 @@ void Worker::State::WorkByIds() {
 
 void Worker::State::WorkByClaim() {
   const ClaimOptions claim{.wait = kClaimWait,
+                           .after = options_.after,
                            .lease = options_.lease,
                            .worker = options_.worker,
                            .time_limit = options_.time_limit,
@@ -244,7 +246,10 @@ void Worker::State::Handle(TaskGuard guard) {
 
 bool Worker::State::GoOn(const absl::Status& status) {
   if (IsPassedOver(status) || stopping_.stop_requested()) return true;
-  Complain(status);
+  // Nothing is wrong, and none of the other tasks is to be had either.
+  const bool paused = ReasonOf(status) == Reason::kNamespacePaused;
+  if (paused && options_.once) return true;
+  if (!paused) Complain(status);
   Lock lock(mutex_);
   Pause(lock);
   return !stopping_.stop_requested();

@@ -15,8 +15,10 @@ endfunction()
 
 if(DEFINED STUB)
   file(READ ${STUB} text)
-  # The methods are called by the service's name on the wire.
-  replace([["/tracker.internal.v1.TrackerService/]] [["/tracker.v1.TrackerService/]])
+  # The methods are called by their service's name on the wire.
+  foreach(service TrackerService AdminService)
+    replace("\"/tracker.internal.v1.${service}/" "\"/tracker.v1.${service}/")
+  endforeach()
   file(WRITE ${STUB} "${text}")
   return()
 endif()

@@ -5,6 +5,7 @@
 #include "absl/strings/ascii.h"
 #include "absl/strings/str_cat.h"
 #include "src/base/limits.h"
+#include "src/domain/fingerprint.h"
 
 namespace tracker::domain {
 namespace {
@@ -47,6 +48,11 @@ Complaint CheckName(absl::string_view text, size_t max_bytes) {
   if (!IsUtf8(text)) return "is not valid UTF-8";
   if (HasControlCharacter(text)) return "has a control character";
   return std::nullopt;
+}
+
+Complaint CheckNumber(int number, int min, int max) {
+  if (number >= min && number <= max) return std::nullopt;
+  return absl::StrCat("is ", number, "; ", min, " to ", max, " is allowed");
 }
 
 }  // namespace
@@ -112,6 +118,52 @@ Complaint CheckAvailableTime(absl::Time time, absl::Time now) {
   if (time >= absl::UnixEpoch() && time <= now + limits::kMaxSchedule) return std::nullopt;
   return absl::StrCat("is ", absl::FormatTime(absl::RFC3339_sec, time, absl::UTCTimeZone()),
                       "; 1970 to ten years from now is allowed");
+}
+
+Complaint CheckClaimLimit(int limit) { return CheckNumber(limit, 1, limits::kClaimTasks); }
+
+Complaint CheckClaimWait(absl::Duration wait) {
+  if (wait >= absl::ZeroDuration() && wait <= limits::kMaxClaimWait) return std::nullopt;
+  return absl::StrCat("is ", absl::FormatDuration(wait), "; 0 to ",
+                      absl::FormatDuration(limits::kMaxClaimWait), " is allowed");
+}
+
+Complaint CheckErrorText(absl::string_view text) {
+  if (text.size() > limits::kErrorTextFilterBytes) {
+    return absl::StrCat("has ", text.size(), " bytes; at most ", limits::kErrorTextFilterBytes,
+                        " are allowed");
+  }
+  return CheckReport(text);
+}
+
+Complaint CheckErrorFingerprint(absl::string_view text) {
+  if (text.empty() || ParseFingerprint(text)) return std::nullopt;
+  return "is not a fingerprint: 16 hexadecimal digits, from GroupErrors";
+}
+
+Complaint CheckGroupLimit(int limit) { return CheckNumber(limit, 1, limits::kMaxGroups); }
+
+Complaint CheckJobRate(int max_per_second) {
+  if (max_per_second >= 0 && max_per_second <= limits::kMaxJobRate) return std::nullopt;
+  return absl::StrCat("is ", max_per_second, "; 0 (no limit) to ", limits::kMaxJobRate,
+                      " tasks a second is allowed");
+}
+
+std::vector<FieldComplaint> CheckAfter(const std::vector<std::string>& after,
+                                       absl::string_view name_space) {
+  if (after.size() > limits::kAfterNamespaces) {
+    return {{"after", absl::StrCat("has ", after.size(), " namespaces; at most ",
+                                   limits::kAfterNamespaces, " are allowed")}};
+  }
+  std::vector<FieldComplaint> complaints;
+  for (size_t i = 0; i < after.size(); ++i) {
+    Complaint complaint = CheckNamespace(after[i]);
+    if (!complaint && after[i] == name_space) complaint = "is the task's own namespace";
+    if (!complaint && std::count(after.begin(), after.begin() + static_cast<int>(i), after[i]) > 0)
+      complaint = "is there twice";
+    if (complaint) complaints.push_back({absl::StrCat("after[", i, "]"), *std::move(complaint)});
+  }
+  return complaints;
 }
 
 std::string ForErrorText(absl::string_view text) {

@@ -4,9 +4,11 @@
 
 #include <optional>
 #include <string>
+#include <vector>
 
 #include "absl/strings/string_view.h"
 #include "absl/time/time.h"
+#include "src/domain/policy.h"
 
 namespace tracker::domain {
 
@@ -30,6 +32,34 @@ Complaint CheckDelay(absl::Duration delay);
 Complaint CheckMaxAttempts(int max_attempts);
 // The Unix epoch to ten years after `now`.
 Complaint CheckAvailableTime(absl::Time time, absl::Time now);
+
+// 1 to limits::kClaimTasks.
+Complaint CheckClaimLimit(int limit);
+// 0 to 60 s.
+Complaint CheckClaimWait(absl::Duration wait);
+// At most 256 bytes of UTF-8 without NUL bytes; may be empty.
+Complaint CheckErrorText(absl::string_view text);
+// As domain::FingerprintText writes it; empty: any.
+Complaint CheckErrorFingerprint(absl::string_view text);
+// 1 to limits::kMaxGroups.
+Complaint CheckGroupLimit(int limit);
+// 0 (no limit) to limits::kMaxJobRate tasks a second.
+Complaint CheckJobRate(int max_per_second);
+
+// What is wrong with one of several fields.
+struct FieldComplaint {
+  // Its path on the wire: "backoff.initial", "after[2]".
+  std::string field;
+  std::string text;
+};
+
+// The earlier steps of the tasks of `name_space`: at most 16 namespaces, each once, and not this
+// one.
+std::vector<FieldComplaint> CheckAfter(const std::vector<std::string>& after,
+                                       absl::string_view name_space);
+
+// All that a policy holds, its namespace included.
+std::vector<FieldComplaint> CheckPolicy(const Policy& policy);
 
 // Whether the bytes are well-formed UTF-8 (RFC 3629: no overlong forms, no surrogates, nothing
 // beyond U+10FFFF).

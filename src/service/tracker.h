@@ -117,6 +117,9 @@ struct TrackerOptions {
   // Told whenever the store goes away or comes back, from a thread of the service; once at the
   // start, with what is so then.
   std::function<void(bool healthy)> on_health;
+  // Told when a namespace has paused itself on this server's doing, with its policy as it is now;
+  // from a thread of the service.
+  std::function<void(const domain::Policy&)> on_pause;
 };
 
 class Tracker {

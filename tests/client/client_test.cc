@@ -31,6 +31,40 @@ TEST(Client, NamesThatAreNotUtf8AreRefusedBeforeSending) {
   EXPECT_TRUE(h.server->writes.empty());
 }
 
+TEST(Client, StepsBeforeTravelWithStartAndClaim) {
+  Harness h;
+  ASSERT_TRUE(h.client->Start("load", "a", {.after = {"extract", "transform"}}).ok());
+  EXPECT_EQ(h.server->writes[0].start().after_size(), 2);
+  EXPECT_EQ(h.server->writes[0].start().after(1), "transform");
+  ASSERT_TRUE(h.client->Claim("load", {.after = {"extract"}}).ok());
+  EXPECT_EQ(h.server->claims[0].after(0), "extract");
+  EXPECT_TRUE(absl::IsInvalidArgument(h.client->Start("load", "a", {.after = {"\xff"}}).status()));
+  EXPECT_TRUE(absl::IsInvalidArgument(h.client->Claim("load", {.after = {"\xff"}}).status()));
+}
+
+TEST(Client, FiltersOnErrorsTravelWithAList) {
+  Harness h;
+  v1::ListRequest asked;
+  h.server->list = [&](const v1::ListRequest& request) {
+    asked = request;
+    return v1::ListResponse();
+  };
+  ASSERT_TRUE(h.client
+                  ->List({.name_space = "jobs",
+                          .error_text = "timeout",
+                          .error_fingerprint = "00000000000000ab"})
+                  .ok());
+  EXPECT_EQ(asked.error_text(), "timeout");
+  EXPECT_EQ(asked.error_fingerprint(), "00000000000000ab");
+  EXPECT_TRUE(absl::IsInvalidArgument(
+      h.client->List({.name_space = "jobs", .error_text = "\xff"}).status()));
+}
+
+TEST(Errors, StepThatIsMissingHasAReason) {
+  EXPECT_EQ(ReasonOf(Refusal(absl::StatusCode::kFailedPrecondition, "TASK_NOT_READY")),
+            Reason::kTaskNotReady);
+}
+
 TEST(CreateAll, ResultsKeepTheirOrder) {
   Harness h;
   h.server->answer = [](const v1::Operation& operation) -> absl::StatusOr<v1::Task> {

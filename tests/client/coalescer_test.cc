@@ -148,13 +148,16 @@ TEST_F(CoalescerTest, WriteThatFindsNothingOnItsWayGoesAlone) {
 
 TEST_F(CoalescerTest, WhatQueuedTravelsTogetherAndEachHasItsOwnOutcome) {
   Occupy();
-  auto a = Queue(Start("a")), b = Queue(Start("b")), c = Queue(Start("c"));
+  v1::Operation last = Start("c");
+  last.mutable_start()->add_after("extract");
+  auto a = Queue(Start("a")), b = Queue(Start("b")), c = Queue(last);
   EXPECT_EQ(transport_->held(), 0u) << "they wait for the first";
   transport_->Open();
   HeldTransport::Held batch = transport_->Take();
   ASSERT_EQ(batch.request.operations_size(), 3);
   EXPECT_EQ(batch.request.operations(0).start().id(), "a");
   EXPECT_EQ(batch.request.operations(2).start().id(), "c");
+  EXPECT_EQ(batch.request.operations(2).start().after(0), "extract");
   v1::BatchResponse answer = HeldTransport::Answer(batch.request);
   auto* error = answer.mutable_results(1)->mutable_error();
   const auto refusal =

@@ -227,7 +227,7 @@ TEST(Worker, ClaimsWhereNoIdsAreGiven) {
     return response;
   };
   std::vector<std::string> done;
-  Worker worker(h.client, {.name_space = "jobs", .lease = absl::Minutes(10)},
+  Worker worker(h.client, {.name_space = "jobs", .lease = absl::Minutes(10), .after = {"extract"}},
                 [&](TaskGuard& task) { done.push_back(task.task().id); });
   self = &worker;
   EXPECT_TRUE(worker.Run().ok());
@@ -237,9 +237,62 @@ TEST(Worker, ClaimsWhereNoIdsAreGiven) {
   EXPECT_EQ(claim.limit(), 1);
   EXPECT_EQ(claim.wait().seconds(), 30);
   EXPECT_EQ(claim.lease().seconds(), 600);
+  EXPECT_EQ(claim.after(0), "extract");
   EXPECT_EQ(claim.lock().size(), 32u);
   EXPECT_NE(claim.lock(), h.server->claims[1].lock());
   EXPECT_EQ(h.server->writes.back().succeed().lock(), h.server->claims[1].lock());
+}
+
+TEST(Worker, PausedNamespaceIsAskedForNowAndThen) {
+  WorkerHarness h;
+  Worker* self = nullptr;
+  std::vector<internal::MonotonicTime> asked;
+  h.server->claim = [&](const v1::ClaimRequest&) {
+    asked.push_back(h.clock.Now());
+    if (asked.size() == 4) self->RequestStop();
+    return Refused("NAMESPACE_PAUSED");
+  };
+  Worker worker(h.client, {.name_space = "jobs", .poll_interval = absl::Seconds(10)},
+                [](TaskGuard&) {});
+  self = &worker;
+  EXPECT_TRUE(h.Await(h.Async([&] { return worker.Run(); })).ok());
+  ASSERT_EQ(asked.size(), 4u);
+  for (size_t i = 1; i < asked.size(); ++i) EXPECT_GE(asked[i] - asked[i - 1], absl::Seconds(7));
+  EXPECT_TRUE(h.log.empty()) << "an operator wants it so";
+}
+
+TEST(Worker, PausedNamespaceIsNotTriedIdByIdWithoutAPause) {
+  WorkerHarness h;
+  for (const char* id : {"a", "b", "c"}) h.refusals.emplace(id, Refused("NAMESPACE_PAUSED"));
+  const internal::MonotonicTime begin = h.clock.Now();
+  Worker* self = nullptr;
+  int rounds = 0;
+  Worker worker(h.client,
+                {.name_space = "jobs",
+                 .ids =
+                     [&] {
+                       if (++rounds == 2) self->RequestStop();
+                       return Ids{"a", "b", "c"};
+                     },
+                 .poll_interval = absl::Seconds(10)},
+                [](TaskGuard&) {});
+  self = &worker;
+  EXPECT_TRUE(h.Await(h.Async([&] { return worker.Run(); })).ok());
+  EXPECT_GE(h.clock.Now() - begin, absl::Seconds(3 * 7));
+}
+
+TEST(Worker, TaskThatIsNotReadyIsPassedOver) {
+  WorkerHarness h;
+  h.refusals = {{"a", Refused("TASK_NOT_READY")}};
+  WorkerOptions options = Once({"a", "b"});
+  options.after = {"extract", "transform"};
+  std::vector<std::string> done;
+  Worker worker(h.client, options, [&](TaskGuard& task) { done.push_back(task.task().id); });
+  EXPECT_TRUE(worker.Run().ok());
+  EXPECT_EQ(done, Ids{"b"});
+  EXPECT_TRUE(h.log.empty());
+  const v1::StartRequest& start = h.server->writes.front().start();
+  EXPECT_EQ(Ids(start.after().begin(), start.after().end()), options.after);
 }
 
 TEST(Worker, ServerWithoutClaimEndsItAndSaysSo) {

@@ -4,6 +4,7 @@
 #include <cstdlib>
 #include <filesystem>
 #include <nlohmann/json.hpp>
+#include <thread>
 
 #include "absl/strings/ascii.h"
 #include "absl/strings/match.h"
@@ -87,14 +88,16 @@ class Grpcurl : public StoreTest {
 TEST_P(Grpcurl, FindsItsWayByReflection) {
   Ended ended = Ask({address_, "list"});
   EXPECT_EQ(ended.exit_code, 0) << ended.err;
-  ExpectAll(ended.out, {kService, "grpc.health.v1.Health"});
+  ExpectAll(ended.out, {kService, "tracker.v1.AdminService", "grpc.health.v1.Health"});
   ended = Ask({address_, "list", kService});
-  ExpectAll(ended.out, {"Create", "Start", "Claim", "Heartbeat", "Succeed", "Fail", "Release",
-                        "Ignore", "Reset", "Delete", "Get", "List", "Count", "Batch"});
+  ExpectAll(ended.out,
+            {"Create", "Start", "Claim", "Heartbeat", "Succeed", "Fail", "Release", "Ignore",
+             "Reset", "Delete", "Get", "List", "Count", "Batch", "BulkUpdate", "GroupErrors"});
   ended = Ask({address_, "describe", "tracker.v1.Task"});
   ExpectAll(ended.out, {"string namespace = 1;", ".google.protobuf.Struct data = 16;",
                         "repeated .tracker.v1.TaskError errors = 17;"});
-  for (const std::string& service : {std::string(), std::string(kService)}) {
+  for (const std::string& service :
+       {std::string(), std::string(kService), std::string("tracker.v1.AdminService")}) {
     ended = Ask({"-d", json{{"service", service}}.dump(), address_, "grpc.health.v1.Health/Check"});
     ExpectAll(ended.out, {"\"SERVING\""});
   }
@@ -143,7 +146,58 @@ TEST_P(Grpcurl, ReadsRefusals) {
   ExpectAll(Refused("Start", With(Task(""), {{"lease", "-1s"}})),
             {"Code:InvalidArgument", "\"reason\":\"INVALID_ARGUMENT\"", "google.rpc.BadRequest",
              "\"field\":\"id\"", "\"field\":\"lease\""});
-  ExpectAll(Refused("Claim", {{"namespace", "jobs"}}), {"Code:Unimplemented"});
+  ExpectAll(Refused("Claim", {{"namespace", "jobs"}, {"limit", 1001}, {"wait", "61s"}}),
+            {"Code:InvalidArgument", "\"field\":\"limit\"", "\"field\":\"wait\""});
+}
+
+TEST_P(Grpcurl, ClaimWaitsForATask) {
+  EXPECT_EQ(Call("Claim", {{"namespace", "jobs"}}), json::object()) << "there is none";
+  std::thread later([this] {
+    absl::SleepFor(absl::Milliseconds(500));
+    Call("Create", With(Task("a"), {{"data", {{"pages", 3}}}}));
+  });
+  const absl::Time begin = absl::Now();
+  const json answer = Call("Claim", {{"namespace", "jobs"}, {"wait", "30s"}, {"lock", kLock}});
+  later.join();
+  EXPECT_LT(absl::Now() - begin, absl::Seconds(10));
+  ASSERT_EQ(answer["tasks"].size(), 1u);
+  EXPECT_EQ(answer["tasks"][0]["lock"], kLock);
+  EXPECT_EQ(answer["tasks"][0]["data"]["pages"], 3);
+  // The same again, since the answer may have been lost.
+  EXPECT_EQ(Call("Claim", {{"namespace", "jobs"}, {"lock", kLock}})["tasks"][0]["id"], "a");
+  Call("Succeed", With(Task("a"), {{"lock", kLock}}));
+}
+
+TEST_P(Grpcurl, StepsWaitForTheirPredecessors) {
+  const json load = {{"namespace", "load"},
+                     {"id", "1"},
+                     {"createIfMissing", true},
+                     {"after", {"extract", "transform"}}};
+  ExpectAll(Refused("Start", load), {"Code:FailedPrecondition", "\"reason\":\"TASK_NOT_READY\"",
+                                     "\"missing\":\"extract,transform\""});
+  for (const char* step : {"extract", "transform"}) {
+    const json task = {{"namespace", step}, {"id", "1"}};
+    Call("Start", With(task, {{"lock", kLock}, {"createIfMissing", true}}));
+    Call("Succeed", With(task, {{"lock", kLock}}));
+  }
+  EXPECT_EQ(Call("Start", load)["task"]["status"], "STATUS_IN_PROGRESS");
+}
+
+TEST_P(Grpcurl, PausedNamespaceSaysWhy) {
+  Call("Create", Task("a"));
+  const json set =
+      Call("SetPolicy",
+           {{"policy",
+             {{"namespace", "jobs"}, {"paused", true}, {"pauseReason", "the bank is closed"}}}});
+  EXPECT_EQ(set["policy"]["maxAttempts"], 3) << "defaults come back explicit";
+  EXPECT_EQ(set["policy"]["lease"], "900s");
+  for (const char* method : {"Start", "Claim"}) {
+    const json request = method == std::string("Start") ? Task("a") : json{{"namespace", "jobs"}};
+    ExpectAll(Refused(method, request),
+              {"Code:FailedPrecondition", "NAMESPACE_PAUSED", "thebankisclosed"});
+  }
+  Call("DeletePolicy", {{"namespace", "jobs"}});
+  EXPECT_EQ(Call("Claim", {{"namespace", "jobs"}})["tasks"].size(), 1u);
 }
 
 INSTANTIATE_TEST_SUITE_P(Stores, Grpcurl, BothKinds(), KindName);

@@ -541,11 +541,7 @@ TEST_P(Limits, AnswersStayUnderFourMebibytes) {
   }
 }
 
-TEST_P(Limits, WhatIsNotServedYetSaysSo) {
-  v1::ClaimRequest claim;
-  claim.set_namespace_(kJobs);
-  EXPECT_EQ(api_.Raw("Claim", claim.SerializeAsString()).error_code(),
-            grpc::StatusCode::UNIMPLEMENTED);
+TEST_P(Limits, MethodThatIsNotThereSaysSo) {
   EXPECT_EQ(api_.Raw("NoSuchMethod", "").error_code(), grpc::StatusCode::UNIMPLEMENTED);
 }
 

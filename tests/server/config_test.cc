@@ -48,6 +48,14 @@ TEST(Config, DefaultsNeedNothing) {
   EXPECT_EQ(parsed.config.log_format, LogFormat::kText);
   EXPECT_FALSE(parsed.config.no_migrate);
   EXPECT_FALSE(parsed.config.migrate_only);
+  EXPECT_FALSE(parsed.config.no_reaper);
+  EXPECT_FALSE(parsed.config.no_purge);
+}
+
+TEST(Config, WhatRunsInTheBackgroundCanBeStopped) {
+  EXPECT_TRUE(ParseConfig({"--no-reaper"}).config.no_reaper);
+  EXPECT_FALSE(ParseConfig({"--no-reaper"}).config.no_purge);
+  EXPECT_TRUE(ParseConfig({"--no-purge"}).config.no_purge);
 }
 
 TEST(Config, CommandLineWinsOverEnvironmentOverFileOverDefault) {
@@ -70,6 +78,8 @@ TEST(Config, EveryFlagIsAVariable) {
   const Environment listen("TRACKER_LISTEN", "[::1]:0");
   const Environment store("TRACKER_STORE", "postgresql://u@h/d");
   const Environment no_migrate("TRACKER_NO_MIGRATE", "true");
+  const Environment no_reaper("TRACKER_NO_REAPER", "true");
+  const Environment no_purge("TRACKER_NO_PURGE", "true");
   const Environment format("TRACKER_LOG_FORMAT", "json");
   const Environment level("TRACKER_LOG_LEVEL", "error");
   const Environment drain("TRACKER_DRAIN_TIMEOUT", "1m30s");
@@ -79,6 +89,8 @@ TEST(Config, EveryFlagIsAVariable) {
   EXPECT_EQ(parsed.config.listen, "[::1]:0");
   EXPECT_EQ(parsed.config.store, "postgresql://u@h/d");
   EXPECT_TRUE(parsed.config.no_migrate);
+  EXPECT_TRUE(parsed.config.no_reaper);
+  EXPECT_TRUE(parsed.config.no_purge);
   EXPECT_EQ(parsed.config.log_format, LogFormat::kJson);
   EXPECT_EQ(parsed.config.log_level, LogLevel::kError);
   EXPECT_EQ(parsed.config.drain_timeout, absl::Seconds(90));

@@ -227,8 +227,8 @@ TEST(Decode, ChecksAList) {
   request.set_page_token(std::string(5000, 't'));
   request.set_id_prefix("a\n");
   request.set_worker("\xFF");
-  EXPECT_EQ(FieldsOf(request), (Fields{"id_prefix", "worker", "page_token", "statuses[1]",
-                                       "statuses[2]", "order", "page_size"}));
+  EXPECT_EQ(FieldsOf(request), (Fields{"id_prefix", "worker", "statuses[1]", "statuses[2]",
+                                       "page_token", "order", "page_size"}));
 }
 
 TEST(Decode, ReadsStatusesOnce) {

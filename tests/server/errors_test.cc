@@ -52,6 +52,7 @@ TEST(ErrorOf, GivesEachReasonItsCode) {
       {Reason::kTaskExhausted, StatusCode::FAILED_PRECONDITION},
       {Reason::kTaskSucceeded, StatusCode::FAILED_PRECONDITION},
       {Reason::kTaskIgnored, StatusCode::FAILED_PRECONDITION},
+      {Reason::kTaskNotReady, StatusCode::FAILED_PRECONDITION},
       {Reason::kStoreUnavailable, StatusCode::UNAVAILABLE},
       {Reason::kInternal, StatusCode::INTERNAL},
       {Reason::kOverloaded, StatusCode::RESOURCE_EXHAUSTED},
@@ -71,6 +72,17 @@ TEST(ErrorOf, GivesEachReasonItsCode) {
     EXPECT_EQ(status.error_code(), code);
     EXPECT_EQ(status.error_message(), "why");
   }
+}
+
+TEST(ErrorOf, TaskThatIsNotReadyNamesWhatIsMissing) {
+  domain::Outcome outcome = Refused(Reason::kTaskNotReady);
+  outcome.missing = {"extract", "transform"};
+  EXPECT_EQ(Find<google::rpc::ErrorInfo>(ErrorOf(outcome))->metadata().at("missing"),
+            "extract,transform");
+  // Also before the task itself is there.
+  outcome.task.reset();
+  EXPECT_EQ(Find<google::rpc::ErrorInfo>(ErrorOf(outcome))->metadata().at("missing"),
+            "extract,transform");
 }
 
 TEST(ErrorOf, SaysByWhomATaskIsLockedAndUntilWhen) {

@@ -45,6 +45,7 @@ class Serving {
     server_ = *std::move(server);
     channel_ = grpc::CreateChannel(server_->address(), grpc::InsecureChannelCredentials());
     stub_ = v1::TrackerService::NewStub(channel_);
+    admin_ = v1::AdminService::NewStub(channel_);
   }
   ~Serving() {
     tracker_->Stop();
@@ -52,6 +53,7 @@ class Serving {
   }
 
   v1::TrackerService::Stub& stub() { return *stub_; }
+  v1::AdminService::Stub& admin() { return *admin_; }
   const std::string& address() const { return server_->address(); }
   service::Tracker* tracker() { return tracker_.get(); }
   Health& health() { return health_; }
@@ -80,12 +82,13 @@ class Serving {
   std::unique_ptr<GrpcServer> server_;
   std::shared_ptr<grpc::Channel> channel_;
   std::unique_ptr<v1::TrackerService::Stub> stub_;
+  std::unique_ptr<v1::AdminService::Stub> admin_;
 };
 
 class TempFolder {
  public:
   TempFolder() {
-    std::string pattern = absl::StrCat(testing::TempDir(), "handlers_test_XXXXXX");
+    std::string pattern = absl::StrCat(::testing::TempDir(), "handlers_test_XXXXXX");
     path_ = mkdtemp(pattern.data());
   }
   ~TempFolder() { std::filesystem::remove_all(path_); }
@@ -147,7 +150,7 @@ Request Named(const std::string& id, const std::string& lock = "") {
   return request;
 }
 
-class HandlersTest : public testing::Test {
+class HandlersTest : public ::testing::Test {
  protected:
   v1::Task Start(const std::string& id) {
     auto request = Named<v1::StartRequest>(id);
@@ -334,13 +337,39 @@ TEST_F(HandlersTest, DataOfThirtyTwoLevelsComesBack) {
   EXPECT_EQ(response.task().data().DebugString(), create.data().DebugString());
 }
 
-TEST_F(HandlersTest, WhatIsNotServedYetSaysSo) {
+TEST_F(HandlersTest, RequestsForManyAreRefusedByName) {
+  v1::ClaimRequest claim;
+  claim.set_namespace_("n");
+  claim.set_limit(1001);
   v1::ClaimResponse claimed;
-  EXPECT_EQ(Call(&Stub::Claim, v1::ClaimRequest(), &claimed).error_code(),
-            grpc::StatusCode::UNIMPLEMENTED);
+  EXPECT_EQ(FirstField(Call(&Stub::Claim, claim, &claimed)), "limit");
   v1::SetPolicyResponse set;
-  EXPECT_EQ(Call(&Stub::SetPolicy, v1::SetPolicyRequest(), &set).error_code(),
-            grpc::StatusCode::UNIMPLEMENTED);
+  EXPECT_EQ(FirstField(Call(&Stub::SetPolicy, v1::SetPolicyRequest(), &set)), "policy");
+  v1::GetPolicyResponse got;
+  EXPECT_EQ(FirstField(Call(&Stub::GetPolicy, v1::GetPolicyRequest(), &got)), "namespace");
+  v1::DeletePolicyResponse deleted;
+  EXPECT_EQ(FirstField(Call(&Stub::DeletePolicy, v1::DeletePolicyRequest(), &deleted)),
+            "namespace");
+  v1::GroupErrorsResponse groups;
+  EXPECT_EQ(FirstField(Call(&Stub::GroupErrors, v1::GroupErrorsRequest(), &groups)), "namespace");
+}
+
+TEST_F(HandlersTest, JobsAreRefusedByName) {
+  grpc::ClientContext bulk_context;
+  v1::BulkUpdateRequest bulk;
+  bulk.set_namespace_("n");
+  auto bulk_reader = serving_.stub().BulkUpdate(&bulk_context, bulk);
+  v1::BulkUpdateResponse none;
+  EXPECT_FALSE(bulk_reader->Read(&none));
+  EXPECT_EQ(FirstField(bulk_reader->Finish()), "action");
+
+  grpc::ClientContext purge_context;
+  v1::PurgeRequest purge;
+  purge.set_namespace_("a b");
+  auto purge_reader = serving_.admin().Purge(&purge_context, purge);
+  v1::PurgeResponse nothing;
+  EXPECT_FALSE(purge_reader->Read(&nothing));
+  EXPECT_EQ(FirstField(purge_reader->Finish()), "namespace");
 }
 
 TEST_F(HandlersTest, ASecondServerOnThePortFails) {

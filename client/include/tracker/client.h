@@ -126,6 +126,9 @@ struct StartOptions {
   bool force = false;
   // Create the task first where there is none.
   bool create_if_missing = false;
+  // Namespaces in which the task of the same id must have succeeded first, at most 16; else
+  // TASK_NOT_READY.
+  std::vector<std::string> after;
   // None: ClientOptions::time_limit.
   std::optional<absl::Duration> time_limit;
   // Ends the call early, with Cancelled. A task that may have been started by then is given back.
@@ -137,6 +140,8 @@ struct ClaimOptions {
   int limit = 1;
   // How long to wait for a task where there is none, at most 60 s.
   absl::Duration wait = absl::ZeroDuration();
+  // Only tasks whose id has succeeded in these namespaces, at most 16.
+  std::vector<std::string> after;
   // As in StartOptions.
   std::optional<absl::Duration> lease;
   std::string worker;
@@ -165,6 +170,11 @@ struct ListOptions {
   int page_size = 0;
   // Page::next_page_token of the page before, with the same filters.
   std::string page_token;
+  // Only tasks with an error whose message contains this, at most 256 bytes; in any case of ASCII
+  // letters.
+  std::string error_text;
+  // Only tasks whose last error has this fingerprint (ErrorGroup::fingerprint).
+  std::string error_fingerprint;
 };
 
 struct Page {
@@ -194,13 +204,14 @@ class Client {
   Client& operator=(const Client&) = delete;
 
   // Takes the task's lock. Of any number of racers one gets it. Refusals: TASK_NOT_FOUND,
-  // TASK_LOCKED, TASK_NOT_AVAILABLE, TASK_EXHAUSTED, TASK_SUCCEEDED, TASK_IGNORED.
+  // TASK_LOCKED, TASK_NOT_AVAILABLE, TASK_EXHAUSTED, TASK_SUCCEEDED, TASK_IGNORED,
+  // TASK_NOT_READY, NAMESPACE_PAUSED.
   absl::StatusOr<TaskGuard> Start(const std::string& name_space, const std::string& id,
                                   const StartOptions& options = {});
 
-  // Takes the next tasks of the namespace that are available, highest priority first, then oldest:
-  // at most options.limit, none where there are none within options.wait. Unimplemented: this
-  // server has no Claim yet; start tasks by their ids.
+  // Takes the next tasks of the namespace that are available, highest priority first, then
+  // those that have been available longest: at most options.limit, none where there are none within
+  // options.wait. Refusal: NAMESPACE_PAUSED, after the wait.
   absl::StatusOr<std::vector<TaskGuard>> Claim(const std::string& name_space,
                                                const ClaimOptions& options = {});
 

@@ -27,11 +27,14 @@ enum class Reason {
   kLockLost,
   // Not to be started yet: a retry's or a release's delay, or the task's available_time.
   kTaskNotAvailable,
+  // Nothing of this namespace is started; the message says why.
   kNamespacePaused,
   // No attempts are left; `force` or Reset starts it all the same.
   kTaskExhausted,
   kTaskSucceeded,
   kTaskIgnored,
+  // An earlier step has not succeeded yet (StartOptions::after); the message names it.
+  kTaskNotReady,
   // The request is wrong; the message names each field.
   kInvalidArgument,
   // Turned away before it cost anything; RetryAfterOf says when to come back.

@@ -37,7 +37,8 @@ struct WorkerOptions {
   // started now (another worker has them, they are done, their time has not come) are passed over.
   // An error is logged, and it is asked again. None: the server chooses (Client::Claim).
   std::function<absl::StatusOr<std::vector<std::string>>()> ids;
-  // How long to wait, about, after a round over the ids in which no task could be started.
+  // How long to wait, about, after a round over the ids in which no task could be started, and
+  // while the namespace is paused.
   absl::Duration poll_interval = absl::Seconds(1);
   // Ask for ids once, and end when they have been worked through.
   bool once = false;
@@ -45,6 +46,7 @@ struct WorkerOptions {
   std::optional<absl::Duration> lease;
   std::optional<absl::Duration> time_limit;
   std::string worker;
+  std::vector<std::string> after;
   bool create_if_missing = false;
   // How long Stop lets handlers finish before it gives their tasks back. Less than the time after
   // which whoever stops the process kills it (Kubernetes: 30 s).
@@ -80,7 +82,7 @@ class Worker {
   absl::Status Start();
   // Start; waits for RequestStop or, with `once`, until all is done; Stop. Not OK: what Start or
   // Stop answered, or what the worker cannot go on from: PermissionDenied, Unauthenticated,
-  // Unimplemented (this server has no Claim); with `once`, also the first other error by which a
+  // Unimplemented (a server older than Claim); with `once`, also the first other error by which a
   // task could not be started.
   absl::Status Run();
   // No further task is started. Returns at once; repeatable. May be called from a handler, but not
