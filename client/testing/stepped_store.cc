@@ -7,13 +7,17 @@
 
 namespace tracker::testing {
 
-SteppedStore::SteppedStore(std::unique_ptr<Store> store) : store_(std::move(store)) {}
+SteppedStore::SteppedStore(std::unique_ptr<Store> store)
+    : store_(std::move(store)), policies_(store_.get()) {}
 
 absl::Status SteppedStore::Step(absl::FunctionRef<void()> move) {
   absl::MutexLock lock(&mutex_);
   move();
+  if (absl::Status status = policies_.Refresh(); !status.ok()) return status;
+  const service::ReaperOptions options = {
+      .policy_of = [this](const std::string& name_space) { return policies_.Of(name_space); }};
   for (;;) {
-    const absl::StatusOr<int> ended = service::ReapOnce(*store_, limits::kReapBatch);
+    const absl::StatusOr<int> ended = service::ReapOnce(*store_, limits::kReapBatch, options);
     if (!ended.ok()) return ended.status();
     if (*ended == 0) return absl::OkStatus();
   }

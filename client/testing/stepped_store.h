@@ -10,6 +10,7 @@
 #include "absl/functional/function_ref.h"
 #include "absl/status/status.h"
 #include "absl/synchronization/mutex.h"
+#include "src/service/policy_cache.h"
 #include "src/store/store.h"
 
 namespace tracker::testing {
@@ -72,6 +73,8 @@ class SteppedStore final : public store::Store {
 
  private:
   const std::unique_ptr<Store> store_;
+  // By which leases end.
+  service::PolicyCache policies_;
   // Shared by writes, exclusive in a step.
   absl::Mutex mutex_;
 };

@@ -70,6 +70,11 @@ inline constexpr size_t kReadQueue = 4096;
 
 // Tasks whose lease is over, ended in one step of the reaper.
 inline constexpr int kReapBatch = 500;
+// Those that somebody else is writing, which it takes along again besides, so that they keep none
+// behind them waiting: more than any transaction should hold.
+inline constexpr int kReapHeld = 10'000;
+// What a dry run of Expire counts to: there is no way to page through what is due.
+inline constexpr int kReapCount = 100'000;
 
 // Claim. The tasks of one Claim, and of all that are served together; a longer wait would outlive
 // what lies between client and server.
@@ -84,6 +89,15 @@ inline constexpr int kClaimScan = 10'000;
 // How long a Claim is remembered by its lock: longer than any client repeats it.
 inline constexpr absl::Duration kClaimMemory = absl::Hours(1);
 inline constexpr size_t kAfterNamespaces = 16;
+// Rounds in a row that go on where one ended at kClaimScan, before others get their turn.
+inline constexpr int kClaimRounds = 4;
+// A Claim that waits is asked for by its lock no later than this, be there claimable tasks or not:
+// it may be the repeat of one whose answer was lost.
+inline constexpr absl::Duration kClaimRecall = absl::Seconds(5);
+// Tasks to be given back while the store is away, and how often that is tried, once a second: then
+// their leases will see to them.
+inline constexpr size_t kGiveBackQueue = 16 * 1024;
+inline constexpr int kGiveBackTries = 30;
 
 // Tasks that one page looks at when its filters leave most of them out.
 inline constexpr int kPageScan = 10'000;

@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <utility>
 
+#include "absl/container/flat_hash_set.h"
+
 namespace tracker::service {
 
 using domain::Outcome;
@@ -89,7 +91,7 @@ void Lane::Run() {
   }
 }
 
-void Lane::ApplyBatch(std::vector<Entry> batch) {
+std::vector<Lane::Entry> Lane::Wanted(std::vector<Entry> batch) const {
   const absl::Time now = options_.now();
   std::vector<Entry> wanted;
   wanted.reserve(batch.size());
@@ -101,15 +103,53 @@ void Lane::ApplyBatch(std::vector<Entry> batch) {
       entry.call->Finish(entry.index, Refusal(dropped));
     }
   }
-  if (wanted.empty()) return;
+  return wanted;
+}
+
+bool Lane::StampPolicies(std::vector<Entry>& batch) const {
+  if (options_.policies == nullptr) return true;
+  if (!options_.policies->Load().ok()) return false;
+  for (Entry& entry : batch) {
+    entry.command.policy = options_.policies->Of(entry.command.key.name_space);
+  }
+  return true;
+}
+
+std::vector<Outcome> Lane::Apply(const std::vector<Entry>& batch) {
   std::vector<const domain::Command*> commands;
-  commands.reserve(wanted.size());
-  for (const Entry& entry : wanted) commands.push_back(&entry.command);
-  std::vector<Outcome> outcomes = store_->Apply(commands);
+  commands.reserve(batch.size());
+  for (const Entry& entry : batch) commands.push_back(&entry.command);
+  return store_->Apply(commands);
+}
+
+void Lane::WakeClaims(const std::vector<Entry>& batch, const std::vector<Outcome>& outcomes) {
+  if (!options_.on_claimable) return;
+  absl::flat_hash_set<absl::string_view> woken;
+  for (size_t i = 0; i < batch.size(); ++i) {
+    const domain::Command& command = batch[i].command;
+    if (!outcomes[i].ok() || !outcomes[i].task || !domain::Claimable(*outcomes[i].task)) continue;
+    // It answers the task as it was.
+    if (std::holds_alternative<domain::Delete>(command.action)) continue;
+    if (woken.insert(command.key.name_space).second) options_.on_claimable(command.key.name_space);
+  }
+}
+
+void Lane::ApplyBatch(std::vector<Entry> batch) {
+  batch = Wanted(std::move(batch));
+  if (batch.empty()) return;
+  std::vector<Outcome> outcomes;
+  if (StampPolicies(batch)) {
+    outcomes = Apply(batch);
+  } else {
+    outcomes.assign(batch.size(), {.reason = Reason::kStoreUnavailable,
+                                   .message = "the policies cannot be read from the database"});
+  }
+  WakeClaims(batch, outcomes);
   bool unavailable = false;
-  for (size_t i = 0; i < wanted.size(); ++i) {
+  for (size_t i = 0; i < batch.size(); ++i) {
     unavailable |= outcomes[i].reason == Reason::kStoreUnavailable;
-    wanted[i].call->Finish(wanted[i].index, std::move(outcomes[i]));
+    if (outcomes[i].task) ShowMaxAttempts(*outcomes[i].task, batch[i].command.policy.get());
+    batch[i].call->Finish(batch[i].index, std::move(outcomes[i]));
   }
   if (unavailable && options_.on_unavailable) options_.on_unavailable();
 }

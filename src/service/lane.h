@@ -16,6 +16,7 @@
 #include "absl/synchronization/mutex.h"
 #include "absl/time/clock.h"
 #include "src/base/limits.h"
+#include "src/service/policy_cache.h"
 #include "src/service/write_call.h"
 #include "src/store/store.h"
 
@@ -30,6 +31,11 @@ struct LaneOptions {
   std::function<absl::Time()> now = absl::Now;
   // Called on the lane's thread when the store could not be reached.
   std::function<void()> on_unavailable;
+  // Where each command gets its namespace's policy from as its turn comes, so that a change counts
+  // at once. Null: the commands keep what they have.
+  PolicyCache* policies = nullptr;
+  // Called on the lane's thread for each namespace of which a commit left a task claimable.
+  std::function<void(const std::string& name_space)> on_claimable;
 };
 
 // Why a caller's work is not worth doing any more; kOk: it is.
@@ -67,6 +73,12 @@ class Lane {
   // Waits for work; empty only when stopped and drained.
   std::vector<Entry> TakeBatch();
   void ApplyBatch(std::vector<Entry> batch);
+  // Without those that nobody waits for any more, which are finished.
+  std::vector<Entry> Wanted(std::vector<Entry> batch) const;
+  // False: the policies are not known.
+  bool StampPolicies(std::vector<Entry>& batch) const;
+  std::vector<domain::Outcome> Apply(const std::vector<Entry>& batch);
+  void WakeClaims(const std::vector<Entry>& batch, const std::vector<domain::Outcome>& outcomes);
 
   store::Store* const store_;
   const LaneOptions options_;

@@ -19,8 +19,11 @@ constexpr absl::string_view kVersion = "1";
 // Not a secret, nor a signature: a token only says where to read on in what the caller may read
 // anyway.
 std::string Fingerprint(const store::ListQuery& query) {
-  std::string filters = absl::StrCat(query.name_space, "\n", query.id_prefix, "\n", query.worker,
-                                     "\n", static_cast<int>(query.order));
+  // The error text, which may have any character, comes behind its length.
+  std::string filters =
+      absl::StrCat(query.name_space, "\n", query.id_prefix, "\n", query.worker, "\n",
+                   static_cast<int>(query.order), "\n", query.error_fingerprint, "\n",
+                   query.error_text.size(), "\n", query.error_text);
   for (const domain::Status status : query.statuses) {
     absl::StrAppend(&filters, "\n", static_cast<int>(status));
   }

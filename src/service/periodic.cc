@@ -6,8 +6,13 @@
 
 namespace tracker::service {
 
+Periodic::Periodic(std::function<absl::Duration()> step)
+    : step_(std::move(step)), thread_([this] { Run(); }) {}
+
 Periodic::Periodic(absl::Duration interval, std::function<bool()> step)
-    : interval_(interval), step_(std::move(step)), thread_([this] { Run(); }) {}
+    : Periodic([interval, step = std::move(step)] {
+        return step() ? absl::ZeroDuration() : interval;
+      }) {}
 
 Periodic::~Periodic() { Stop(); }
 
@@ -19,10 +24,8 @@ void Periodic::Nudge() {
 void Periodic::Run() {
   absl::BitGen random;
   while (true) {
-    const bool more = step_();
+    const absl::Duration wait = step_() * absl::Uniform(random, 0.8, 1.2);
     absl::MutexLock lock(&mutex_);
-    const absl::Duration wait =
-        more ? absl::ZeroDuration() : interval_ * absl::Uniform(random, 0.8, 1.2);
     mutex_.AwaitWithTimeout(absl::Condition(this, &Periodic::Woken), wait);
     if (stopping_) return;
     nudged_ = false;

@@ -12,9 +12,11 @@ namespace tracker::service {
 
 class Periodic {
  public:
-  // Calls `step` at once, and then again: without a wait when it says that there is more to do,
-  // else after the interval, made up to a fifth shorter or longer at random so that replicas do not
-  // march in step.
+  // Calls `step` at once, and then again after as long as it says, made up to a fifth shorter or
+  // longer at random so that replicas do not march in step.
+  explicit Periodic(std::function<absl::Duration()> step);
+  // The same with a step that says whether there is more to do: then there is no wait, else it is
+  // the interval.
   Periodic(absl::Duration interval, std::function<bool()> step);
   // Stops as Stop does.
   ~Periodic();
@@ -30,8 +32,7 @@ class Periodic {
   void Run();
   bool Woken() const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) { return stopping_ || nudged_; }
 
-  const absl::Duration interval_;
-  const std::function<bool()> step_;
+  const std::function<absl::Duration()> step_;
   absl::Mutex mutex_;
   bool stopping_ ABSL_GUARDED_BY(mutex_) = false;
   bool nudged_ ABSL_GUARDED_BY(mutex_) = false;

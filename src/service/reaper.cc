@@ -1,33 +1,64 @@
 #include "src/service/reaper.h"
 
+#include <algorithm>
 #include <utility>
 #include <vector>
 
+#include "absl/container/flat_hash_set.h"
 #include "absl/random/random.h"
+#include "src/base/limits.h"
 #include "src/base/token.h"
 
 namespace tracker::service {
+namespace {
 
-absl::StatusOr<int> ReapOnce(store::Store& store, int limit) {
-  absl::StatusOr<std::vector<domain::TaskKey>> keys = store.ListDue(limit);
-  if (!keys.ok()) return keys.status();
-  if (keys->empty()) return 0;
+std::vector<domain::Command> ExpireEach(std::vector<domain::TaskKey> keys,
+                                        const ReaperOptions& options) {
   absl::BitGen random;
   std::vector<domain::Command> commands;
-  commands.reserve(keys->size());
-  for (domain::TaskKey& key : *keys) {
+  commands.reserve(keys.size());
+  for (domain::TaskKey& key : keys) {
+    std::shared_ptr<const domain::Policy> policy;
+    if (options.policy_of) policy = options.policy_of(key.name_space);
     commands.push_back({.key = std::move(key),
                         .token = NewLockToken(),
                         .action = domain::Expire{},
+                        .policy = std::move(policy),
                         .random = absl::Uniform(random, 0.0, 1.0)});
   }
+  return commands;
+}
+
+}  // namespace
+
+Reaper::Reaper(store::Store* store, ReaperOptions options)
+    : store_(store), options_(std::move(options)) {}
+
+absl::StatusOr<Reaped> Reaper::Step(int limit) {
+  absl::StatusOr<std::vector<domain::TaskKey>> keys = store_->ListDue(limit + held_);
+  if (!keys.ok()) return keys.status();
+  Reaped reaped{.found = static_cast<int>(keys->size())};
+  const std::vector<domain::Command> commands = ExpireEach(*std::move(keys), options_);
   std::vector<const domain::Command*> pointers;
   pointers.reserve(commands.size());
   for (const domain::Command& command : commands) pointers.push_back(&command);
-  int ended = 0;
-  for (const domain::Outcome& outcome : store.Apply(pointers)) ended += outcome.ok() ? 1 : 0;
-  // Rows that cannot be written now (another session holds them) must not make the reaper spin.
-  return ended;
+  if (pointers.empty()) return reaped;
+  absl::flat_hash_set<std::string> woken;
+  for (const domain::Outcome& outcome : store_->Apply(pointers, {.skip_held = true})) {
+    reaped.ended += outcome.ok() ? 1 : 0;
+    reaped.held += outcome.reason == domain::Reason::kStoreUnavailable ? 1 : 0;
+    if (!outcome.ok() || !outcome.task || !domain::Claimable(*outcome.task)) continue;
+    const std::string& name_space = outcome.task->key.name_space;
+    if (woken.insert(name_space).second && options_.on_claimable) options_.on_claimable(name_space);
+  }
+  held_ = std::min(reaped.held, limits::kReapHeld);
+  return reaped;
+}
+
+absl::StatusOr<int> ReapOnce(store::Store& store, int limit, ReaperOptions options) {
+  const absl::StatusOr<Reaped> reaped = Reaper(&store, std::move(options)).Step(limit);
+  if (!reaped.ok()) return reaped.status();
+  return reaped->ended;
 }
 
 }  // namespace tracker::service

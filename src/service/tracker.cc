@@ -1,149 +1,137 @@
 #include "src/service/tracker.h"
 
-#include <xxhash.h>
-
-#include <optional>
 #include <utility>
 
-#include "absl/strings/str_cat.h"
-#include "src/service/lane.h"
-#include "src/service/page_token.h"
-#include "src/service/periodic.h"
-#include "src/service/read_pool.h"
-#include "src/service/reaper.h"
-#include "src/service/write_call.h"
+#include "src/service/bulk_job.h"
+#include "src/service/claim_desk.h"
+#include "src/service/give_back_queue.h"
+#include "src/service/job_pool.h"
+#include "src/service/job_run.h"
+#include "src/service/lanes.h"
+#include "src/service/policy_cache.h"
+#include "src/service/reads.h"
+#include "src/service/upkeep.h"
+#include "src/service/upkeep_jobs.h"
 
 namespace tracker::service {
-namespace {
-
-using domain::Reason;
-
-// Counter rows pile up by a few a commit; a second's worth costs a Count little.
-constexpr absl::Duration kFoldInterval = absl::Seconds(1);
-
-absl::Status StatusOf(Reason reason) {
-  const std::string message = Refusal(reason).message;
-  switch (reason) {
-    case Reason::kOverloaded: return absl::ResourceExhaustedError(message);
-    case Reason::kDeadlineExceeded: return absl::DeadlineExceededError(message);
-    case Reason::kCancelled: return absl::CancelledError(message);
-    default: return absl::UnavailableError(message);
-  }
-}
-
-}  // namespace
 
 class Tracker::Impl {
  public:
   Impl(std::unique_ptr<store::Store> store, TrackerOptions options)
-      : store_(std::move(store)), options_(std::move(options)), reads_(options_.readers) {
-    const int lanes = options_.lanes > 0 ? options_.lanes : store_->WriterLanes();
-    LaneOptions lane_options;
-    lane_options.queue_commands = options_.lane_queue_commands;
-    lane_options.queue_bytes = options_.lane_queue_bytes;
-    lane_options.on_unavailable = [this] { monitor_->Nudge(); };
-    monitor_.emplace(options_.ping_interval, [this] { return CheckHealth(); });
-    for (int i = 0; i < lanes; ++i) {
-      lanes_.push_back(std::make_unique<Lane>(store_.get(), lane_options));
-    }
-    reaper_.emplace(options_.reap_interval, [this] { return Reap(); });
-    folder_.emplace(kFoldInterval, [this] {
-      (void)store_->Tidy();  // A database that is away is the monitor's to tell.
-      return false;
+      : store_(std::move(store)),
+        options_(std::move(options)),
+        policies_(store_.get(), [this](const std::string& name_space) { Wake(name_space); }),
+        lanes_(store_.get(), options_.lanes > 0 ? options_.lanes : store_->WriterLanes(),
+               OptionsOfLanes()),
+        give_back_(&lanes_),
+        desk_(store_.get(), &policies_, OptionsOfDesk()),
+        reads_(store_.get(), &policies_, options_.readers),
+        upkeep_(store_.get(), &policies_, &give_back_, options_, OptionsOfReaper()) {}
+
+  Lanes& lanes() { return lanes_; }
+  ClaimDesk& desk() { return desk_; }
+  GiveBackQueue& give_back() { return give_back_; }
+  Reads& reads() { return reads_; }
+  bool healthy() const { return upkeep_.healthy(); }
+
+  // Runs `job`, which answers its status, on a thread of the pool.
+  template <typename Job>
+  void Submit(CallContext context, ProgressCallback progress, JobCallback done, Job job) {
+    auto ended = std::make_shared<JobCallback>(std::move(done));
+    JobPool::Job submitted = [ended, progress = std::move(progress),
+                              job = std::move(job)](JobControl& control) mutable {
+      JobRun run(&control, std::move(progress));
+      absl::Status status = job(run);
+      (*ended)(std::move(status), run.progress);
+    };
+    absl::Status refused = jobs_.Submit(std::move(context), submitted);
+    if (!refused.ok()) (*ended)(std::move(refused), {});
+  }
+
+  void BulkUpdate(BulkRequest request, CallContext context, ProgressCallback progress,
+                  JobCallback done) {
+    Submit(std::move(context), std::move(progress), std::move(done),
+           [this, request = std::move(request)](JobRun& run) mutable {
+             const auto write = [this](std::vector<domain::Command> commands) {
+               return lanes_.WriteAndWait(std::move(commands));
+             };
+             return BulkJob(store_.get(), write, std::move(request)).Run(run);
+           });
+  }
+
+  void ExpireAll(bool dry_run, CallContext context, ProgressCallback progress, JobCallback done) {
+    Submit(std::move(context), std::move(progress), std::move(done), [this, dry_run](JobRun& run) {
+      absl::Status status = run.Persist([this] { return policies_.Refresh(); });
+      if (!status.ok()) return status;
+      return RunExpire(*store_, OptionsOfReaper(), dry_run, run);
     });
   }
 
-  void Write(std::vector<domain::Command> commands, CallContext context, OutcomesCallback done) {
-    if (commands.empty()) return done({});
-    auto call = std::make_shared<WriteCall>(commands.size(), std::move(context), std::move(done));
-    if (commands.size() == 1) {
-      Lane& lane = LaneOf(commands[0].key.id);
-      std::vector<Lane::Entry> entries;
-      entries.push_back({std::move(commands[0]), std::move(call), 0});
-      return lane.Enqueue(std::move(entries));
-    }
-    std::vector<std::vector<Lane::Entry>> parts(lanes_.size());
-    for (size_t i = 0; i < commands.size(); ++i) {
-      parts[LaneIndex(commands[i].key.id)].push_back({std::move(commands[i]), call, i});
-    }
-    for (size_t i = 0; i < parts.size(); ++i) {
-      if (!parts[i].empty()) lanes_[i]->Enqueue(std::move(parts[i]));
-    }
+  void PurgeAll(std::string name_space, bool dry_run, CallContext context,
+                ProgressCallback progress, JobCallback done) {
+    Submit(std::move(context), std::move(progress), std::move(done),
+           [this, name_space = std::move(name_space), dry_run](JobRun& run) {
+             absl::Status status = run.Persist([this] { return policies_.Refresh(); });
+             if (!status.ok()) return status;
+             return RunPurge(*store_, policies_, name_space, dry_run, run);
+           });
   }
 
-  void Get(domain::TaskKey key, CallContext context, OutcomeCallback done) {
-    reads_.Submit(std::move(context),
-                  [this, key = std::move(key), done = std::move(done)](Reason reason) mutable {
-                    done(reason == Reason::kOk ? store_->Get(key) : Refusal(reason));
-                  });
+  // It reads the whole table, which would keep one of the few readers for long.
+  void CheckCounts(CallContext context, CheckCallback done) {
+    auto ended = std::make_shared<CheckCallback>(std::move(done));
+    JobPool::Job job = [this, ended](JobControl&) { (*ended)(store_->CheckCounts()); };
+    absl::Status refused = jobs_.Submit(std::move(context), job);
+    if (!refused.ok()) (*ended)(std::move(refused));
   }
 
-  void List(ListRequest request, CallContext context, ListCallback done) {
-    if (!request.page_token.empty()) {
-      absl::StatusOr<store::Cursor> cursor = DecodePageToken(request.query, request.page_token);
-      if (!cursor.ok()) return done(cursor.status());
-      request.query.after = *std::move(cursor);
-    }
-    reads_.Submit(std::move(context), [this, query = std::move(request.query),
-                                       done = std::move(done)](Reason reason) mutable {
-      if (reason != Reason::kOk) return done(StatusOf(reason));
-      absl::StatusOr<store::Page> page = store_->List(query);
-      if (!page.ok()) return done(page.status());
-      ListAnswer answer{.tasks = std::move(page->tasks), .now = page->now};
-      if (page->next) answer.next_page_token = EncodePageToken(query, *page->next);
-      done(std::move(answer));
-    });
-  }
-
-  void Count(std::string name_space, CallContext context, CountCallback done) {
-    reads_.Submit(std::move(context), [this, name_space = std::move(name_space),
-                                       done = std::move(done)](Reason reason) mutable {
-      if (reason != Reason::kOk) return done(StatusOf(reason));
-      absl::StatusOr<std::vector<store::StatusCount>> counts = store_->Count(name_space);
-      if (!counts.ok()) return done(counts.status());
-      done(CountAnswer{*std::move(counts)});
-    });
-  }
-
-  bool healthy() const { return healthy_.load() == Health::kGood; }
-
+  // Claims first: what they could not deliver goes back through the lanes. Jobs before the lanes,
+  // which they wait for.
   void Stop() {
-    for (std::unique_ptr<Lane>& lane : lanes_) lane->Stop();
+    desk_.Stop();
+    jobs_.Stop();
+    lanes_.Stop();
     reads_.Stop();
-    reaper_->Stop();
-    folder_->Stop();
-    monitor_->Stop();
+    upkeep_.Stop();
   }
 
  private:
-  enum class Health { kUnknown, kGood, kBad };
+  void Wake(const std::string& name_space) { desk_.Wake(name_space); }
 
-  size_t LaneIndex(const std::string& id) const {
-    return XXH3_64bits(id.data(), id.size()) % lanes_.size();
+  LaneOptions OptionsOfLanes() {
+    LaneOptions options;
+    options.queue_commands = options_.lane_queue_commands;
+    options.queue_bytes = options_.lane_queue_bytes;
+    options.on_unavailable = [this] { upkeep_.Suspect(); };
+    options.policies = &policies_;
+    options.on_claimable = [this](const std::string& name_space) { Wake(name_space); };
+    return options;
   }
-  Lane& LaneOf(const std::string& id) { return *lanes_[LaneIndex(id)]; }
-
-  bool CheckHealth() {
-    const Health now = store_->Ping().ok() ? Health::kGood : Health::kBad;
-    if (healthy_.exchange(now) != now && options_.on_health) {
-      options_.on_health(now == Health::kGood);
-    }
-    return false;
+  ClaimDeskOptions OptionsOfDesk() {
+    ClaimDeskOptions options;
+    options.interval = options_.claim_interval;
+    options.give_back = [this](std::vector<domain::Task> tasks) {
+      give_back_.Add(std::move(tasks));
+    };
+    options.on_unavailable = [this] { upkeep_.Suspect(); };
+    return options;
+  }
+  ReaperOptions OptionsOfReaper() {
+    return {.policy_of = [this](const std::string& name_space) { return policies_.Of(name_space); },
+            .on_claimable = [this](const std::string& name_space) { Wake(name_space); }};
   }
 
-  bool Reap() {
-    const absl::StatusOr<int> ended = ReapOnce(*store_, limits::kReapBatch);
-    return ended.ok() && *ended == limits::kReapBatch;
-  }
-
+  // In the order in which each needs those before; nothing calls upon a later one before there are
+  // calls.
   const std::unique_ptr<store::Store> store_;
   const TrackerOptions options_;
-  std::atomic<Health> healthy_{Health::kUnknown};
-  ReadPool reads_;
-  std::optional<Periodic> monitor_;
-  std::vector<std::unique_ptr<Lane>> lanes_;
-  std::optional<Periodic> reaper_;
-  std::optional<Periodic> folder_;
+  PolicyCache policies_;
+  Lanes lanes_;
+  GiveBackQueue give_back_;
+  ClaimDesk desk_;
+  Reads reads_;
+  JobPool jobs_;
+  Upkeep upkeep_;
 };
 
 Tracker::Tracker(std::unique_ptr<store::Store> store, TrackerOptions options)
@@ -153,32 +141,68 @@ Tracker::~Tracker() { Stop(); }
 
 void Tracker::Write(std::vector<domain::Command> commands, CallContext context,
                     OutcomesCallback done) {
-  impl_->Write(std::move(commands), std::move(context), std::move(done));
+  impl_->lanes().Write(std::move(commands), std::move(context), std::move(done));
 }
 
 void Tracker::Get(domain::TaskKey key, CallContext context, OutcomeCallback done) {
-  impl_->Get(std::move(key), std::move(context), std::move(done));
+  impl_->reads().Get(std::move(key), std::move(context), std::move(done));
 }
 
 void Tracker::List(ListRequest request, CallContext context, ListCallback done) {
-  impl_->List(std::move(request), std::move(context), std::move(done));
+  impl_->reads().List(std::move(request), std::move(context), std::move(done));
 }
 
 void Tracker::Count(std::string name_space, CallContext context, CountCallback done) {
-  impl_->Count(std::move(name_space), std::move(context), std::move(done));
+  impl_->reads().Count(std::move(name_space), std::move(context), std::move(done));
 }
 
-void Tracker::Claim(ClaimRequest, CallContext, ClaimCallback) {}
-void Tracker::GiveBack(std::vector<domain::Task>) {}
-void Tracker::SetPolicy(domain::Policy, CallContext, PolicyCallback) {}
-void Tracker::GetPolicy(std::string, CallContext, PolicyCallback) {}
-void Tracker::ListPolicies(CallContext, PoliciesCallback) {}
-void Tracker::DeletePolicy(std::string, CallContext, StatusCallback) {}
-void Tracker::GroupErrors(store::ErrorGroupQuery, CallContext, GroupsCallback) {}
-void Tracker::CheckCounts(CallContext, CheckCallback) {}
-void Tracker::BulkUpdate(BulkRequest, CallContext, ProgressCallback, JobCallback) {}
-void Tracker::ExpireAll(bool, CallContext, ProgressCallback, JobCallback) {}
-void Tracker::PurgeAll(std::string, bool, CallContext, ProgressCallback, JobCallback) {}
+void Tracker::Claim(ClaimRequest request, CallContext context, ClaimCallback done) {
+  impl_->desk().Claim(std::move(request), std::move(context), std::move(done));
+}
+
+void Tracker::GiveBack(std::vector<domain::Task> tasks) {
+  impl_->give_back().Add(std::move(tasks));
+}
+
+void Tracker::SetPolicy(domain::Policy policy, CallContext context, PolicyCallback done) {
+  impl_->reads().SetPolicy(std::move(policy), std::move(context), std::move(done));
+}
+
+void Tracker::GetPolicy(std::string name_space, CallContext context, PolicyCallback done) {
+  impl_->reads().GetPolicy(std::move(name_space), std::move(context), std::move(done));
+}
+
+void Tracker::ListPolicies(CallContext context, PoliciesCallback done) {
+  impl_->reads().ListPolicies(std::move(context), std::move(done));
+}
+
+void Tracker::DeletePolicy(std::string name_space, CallContext context, StatusCallback done) {
+  impl_->reads().DeletePolicy(std::move(name_space), std::move(context), std::move(done));
+}
+
+void Tracker::GroupErrors(store::ErrorGroupQuery query, CallContext context, GroupsCallback done) {
+  impl_->reads().GroupErrors(std::move(query), std::move(context), std::move(done));
+}
+
+void Tracker::CheckCounts(CallContext context, CheckCallback done) {
+  impl_->CheckCounts(std::move(context), std::move(done));
+}
+
+void Tracker::BulkUpdate(BulkRequest request, CallContext context, ProgressCallback progress,
+                         JobCallback done) {
+  impl_->BulkUpdate(std::move(request), std::move(context), std::move(progress), std::move(done));
+}
+
+void Tracker::ExpireAll(bool dry_run, CallContext context, ProgressCallback progress,
+                        JobCallback done) {
+  impl_->ExpireAll(dry_run, std::move(context), std::move(progress), std::move(done));
+}
+
+void Tracker::PurgeAll(std::string name_space, bool dry_run, CallContext context,
+                       ProgressCallback progress, JobCallback done) {
+  impl_->PurgeAll(std::move(name_space), dry_run, std::move(context), std::move(progress),
+                  std::move(done));
+}
 
 bool Tracker::healthy() const { return impl_->healthy(); }
 

@@ -117,9 +117,9 @@ struct TrackerOptions {
   // Told whenever the store goes away or comes back, from a thread of the service; once at the
   // start, with what is so then.
   std::function<void(bool healthy)> on_health;
-  // Told when a namespace has paused itself on this server's doing, with its policy as it is now;
-  // from a thread of the service.
-  std::function<void(const domain::Policy&)> on_pause;
+  // Told when this server has paused a namespace since most of its attempts failed, with the policy
+  // as it is stored now; from a thread of the service.
+  std::function<void(const domain::Policy& policy)> on_pause;
 };
 
 class Tracker {

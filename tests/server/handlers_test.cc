@@ -109,6 +109,11 @@ class StuckStore final : public testing::UnavailableStore {
  public:
   explicit StuckStore(absl::Notification* release) : release_(*release) {}
 
+  absl::StatusOr<int64_t> PolicyVersion() override { return 1; }
+  absl::StatusOr<std::vector<domain::Policy>> ListPolicies() override {
+    return std::vector<domain::Policy>{};
+  }
+
   std::vector<domain::Outcome> Apply(absl::Span<const domain::Command* const> commands,
                                      const store::ApplyOptions&) override {
     release_.WaitForNotification();

@@ -1,13 +1,22 @@
-// A store in memory that waits, or fails, on command. Thread-safe.
+// A store in memory that waits, or fails, on command, and counts what it is asked. Thread-safe.
 #pragma once
 
+#include <algorithm>
 #include <map>
+#include <memory>
+#include <optional>
+#include <set>
 #include <string>
+#include <utility>
 #include <vector>
 
+#include "absl/algorithm/container.h"
+#include "absl/base/thread_annotations.h"
 #include "absl/synchronization/mutex.h"
 #include "absl/time/clock.h"
+#include "src/base/limits.h"
 #include "src/store/batch.h"
+#include "src/store/claim_deal.h"
 #include "src/store/store.h"
 #include "tests/support/unavailable_store.h"
 
@@ -18,13 +27,24 @@ class FakeStore : public UnavailableStore {
   // What a test keeps of the store when a Tracker owns it.
   struct Control {
     absl::Mutex mutex;
-    // Apply and Get wait while this is set.
+    // Apply, Claim and Get wait while this is set.
     bool hold = false;
     // Apply and all reads answer as if the database were away.
     bool away = false;
     // The commands of each Apply, by id.
     std::vector<std::vector<std::string>> batches;
     int applying = 0;
+    // Each Claim and each HaveClaimable so far.
+    std::vector<store::ClaimQuery> claims;
+    std::vector<std::vector<std::string>> polls;
+    // What each token was handed out.
+    std::map<std::string, std::vector<domain::TaskKey>> handed_out;
+    // Tasks that one Claim looks at; and rows that somebody holds.
+    int claim_scan = limits::kClaimScan;
+    std::set<domain::TaskKey> held;
+    std::map<std::string, domain::Policy> policies;
+    int64_t policy_version = 1;
+    std::map<std::string, store::AttemptCount> attempts;
     absl::Time now = absl::FromUnixSeconds(1'000'000);
     std::map<domain::TaskKey, domain::Task> tasks;
 
@@ -42,6 +62,40 @@ class FakeStore : public UnavailableStore {
       mutex.Await(absl::Condition(
           +[](int* applying) { return *applying > 0; }, &applying));
     }
+    // Waits for the count-th Claim, or poll, to have begun.
+    void AwaitClaims(size_t count) {
+      absl::MutexLock lock(&mutex);
+      auto reached = [&] { return claims.size() >= count; };
+      mutex.Await(absl::Condition(&reached));
+    }
+    void AwaitPolls(size_t count) {
+      absl::MutexLock lock(&mutex);
+      auto reached = [&] { return polls.size() >= count; };
+      mutex.Await(absl::Condition(&reached));
+    }
+    size_t Claims() {
+      absl::MutexLock lock(&mutex);
+      return claims.size();
+    }
+    size_t Polls() {
+      absl::MutexLock lock(&mutex);
+      return polls.size();
+    }
+    domain::Task TaskOf(const domain::TaskKey& key) {
+      absl::MutexLock lock(&mutex);
+      return tasks.at(key);
+    }
+    // As another server would.
+    void ChangePolicy(domain::Policy policy) {
+      absl::MutexLock lock(&mutex);
+      Store(std::move(policy));
+    }
+    domain::Policy Store(domain::Policy policy) {
+      policy.revision = ++policy_version;
+      policy.update_time = now;
+      policies[policy.name_space] = policy;
+      return policy;
+    }
     std::vector<std::vector<std::string>> Batches() {
       absl::MutexLock lock(&mutex);
       return batches;
@@ -52,7 +106,7 @@ class FakeStore : public UnavailableStore {
 
   using Store::Apply;
   std::vector<domain::Outcome> Apply(absl::Span<const domain::Command* const> commands,
-                                     const store::ApplyOptions&) override {
+                                     const store::ApplyOptions& options) override {
     absl::MutexLock lock(&control_->mutex);
     ++control_->applying;
     control_->mutex.Await(absl::Condition(
@@ -71,13 +125,47 @@ class FakeStore : public UnavailableStore {
         batch.Load(task->second);
       }
     }
-    batch.Run(control_->now);
-    for (size_t i = 0; i < batch.keys().size(); ++i) {
-      if (!batch.rows()[i].changed) continue;
-      control_->tasks.erase(batch.keys()[i]);
-      if (batch.rows()[i].after) control_->tasks.emplace(batch.keys()[i], *batch.rows()[i].after);
+    for (const domain::TaskKey& key : batch.keys()) {
+      if (!options.skip_held || !control_->held.contains(key)) continue;
+      batch.Exclude(key, domain::Reason::kStoreUnavailable, "somebody else is writing it");
     }
-    return batch.TakeOutcomes();
+    return RunBatch(batch);
+  }
+  absl::StatusOr<store::ClaimAnswer> Claim(const store::ClaimQuery& query) override {
+    absl::MutexLock lock(&control_->mutex);
+    control_->claims.push_back(query);
+    control_->mutex.Await(absl::Condition(
+        +[](bool* hold) { return !*hold; }, &control_->hold));
+    if (control_->away) return absl::UnavailableError("away");
+    store::ClaimAnswer answer{.tasks = std::vector<std::vector<domain::Task>>(query.orders.size()),
+                              .now = control_->now};
+    store::ClaimDeal deal(query.orders);
+    Recall(query, deal, answer);
+    if (query.policy && query.policy->paused) return answer;
+    int scanned = 0;
+    for (const domain::Task& task : Claimable(query.name_space)) {
+      if (deal.wanted() == 0) break;
+      if (!query.from.empty() && task.key.id < query.from) continue;
+      if (scanned++ == control_->claim_scan) {
+        answer.next = task.key.id;
+        break;
+      }
+      if (!Ready(task, query.after)) continue;
+      const size_t order = deal.Deal(domain::ByteSize(task));
+      answer.tasks[order].push_back(StartFor(query, query.orders[order], task));
+    }
+    return answer;
+  }
+  absl::StatusOr<std::vector<bool>> HaveClaimable(
+      const std::vector<std::string>& name_spaces) override {
+    absl::MutexLock lock(&control_->mutex);
+    control_->polls.push_back(name_spaces);
+    if (control_->away) return absl::UnavailableError("away");
+    std::vector<bool> answer;
+    for (const std::string& name_space : name_spaces) {
+      answer.push_back(!Claimable(name_space).empty());
+    }
+    return answer;
   }
   domain::Outcome Get(const domain::TaskKey& key) override {
     absl::MutexLock lock(&control_->mutex);
@@ -88,35 +176,105 @@ class FakeStore : public UnavailableStore {
     if (task == control_->tasks.end()) return {.reason = domain::Reason::kTaskNotFound};
     return {.task = task->second, .now = control_->now};
   }
+  // By id, which stands for the time of creation.
   absl::StatusOr<store::Page> List(const store::ListQuery& query) override {
     absl::MutexLock lock(&control_->mutex);
     if (control_->away) return absl::UnavailableError("away");
     store::Page page{.now = control_->now};
     for (const auto& [key, task] : control_->tasks) {
+      if (key.name_space != query.name_space) continue;
       if (query.after && key.id <= query.after->id) continue;
       if (static_cast<int>(page.tasks.size()) == query.limit) {
         page.next = store::Cursor{page.tasks.back().create_time, page.tasks.back().key.id};
         break;
       }
+      ++page.scanned;
+      if (!query.statuses.empty() && !absl::c_linear_search(query.statuses, task.status)) continue;
       page.tasks.push_back(task);
+      page.tasks.back().lock.clear();
     }
     return page;
   }
-  absl::StatusOr<std::vector<store::StatusCount>> Count(const std::string&) override {
+  absl::StatusOr<std::vector<store::StatusCount>> Count(const std::string& name_space) override {
     absl::MutexLock lock(&control_->mutex);
     if (control_->away) return absl::UnavailableError("away");
-    return std::vector<store::StatusCount>{};
+    std::map<domain::Status, int64_t> counts;
+    for (const auto& [key, task] : control_->tasks) {
+      if (key.name_space == name_space) ++counts[task.status];
+    }
+    std::vector<store::StatusCount> answer;
+    for (const auto& [status, count] : counts) answer.push_back({name_space, status, count});
+    return answer;
   }
   absl::StatusOr<std::vector<domain::TaskKey>> ListDue(int limit) override {
     absl::MutexLock lock(&control_->mutex);
     if (control_->away) return absl::UnavailableError("away");
     std::vector<domain::TaskKey> keys;
     for (const auto& [key, task] : control_->tasks) {
-      const bool over =
-          task.status == domain::Status::kInProgress && task.lock_expire_time <= control_->now;
-      if (over && static_cast<int>(keys.size()) < limit) keys.push_back(key);
+      const bool due = task.alarm_time != absl::UnixEpoch() && task.alarm_time <= control_->now;
+      if (due && static_cast<int>(keys.size()) < limit) keys.push_back(key);
     }
     return keys;
+  }
+  absl::StatusOr<store::FinishedPage> ListFinished(const store::FinishedQuery& query) override {
+    absl::MutexLock lock(&control_->mutex);
+    if (control_->away) return absl::UnavailableError("away");
+    store::FinishedPage page{.before = control_->now - query.age};
+    for (const auto& [key, task] : control_->tasks) {
+      if (key.name_space != query.name_space || (query.after && key.id <= query.after->id))
+        continue;
+      if (static_cast<int>(page.keys.size()) == query.limit) {
+        page.next = store::Cursor{page.before, page.keys.back().id};
+        break;
+      }
+      ++page.scanned;
+      if (domain::Finished(task.status) && task.update_time <= page.before) {
+        page.keys.push_back(key);
+      }
+    }
+    return page;
+  }
+  absl::StatusOr<store::CountCheck> CheckCounts() override {
+    absl::MutexLock lock(&control_->mutex);
+    return store::CountCheck{.tasks = static_cast<int64_t>(control_->tasks.size())};
+  }
+  absl::StatusOr<domain::Policy> SetPolicy(const domain::Policy& policy,
+                                           std::optional<int64_t> revision) override {
+    absl::MutexLock lock(&control_->mutex);
+    if (control_->away) return absl::UnavailableError("away");
+    const auto stored = control_->policies.find(policy.name_space);
+    const int64_t known = stored == control_->policies.end() ? 0 : stored->second.revision;
+    if (revision && *revision != known) return absl::AbortedError("changed");
+    return control_->Store(policy);
+  }
+  absl::StatusOr<std::optional<domain::Policy>> GetPolicy(const std::string& name_space) override {
+    absl::MutexLock lock(&control_->mutex);
+    const auto stored = control_->policies.find(name_space);
+    if (stored == control_->policies.end()) return std::nullopt;
+    return stored->second;
+  }
+  absl::StatusOr<std::vector<domain::Policy>> ListPolicies() override {
+    absl::MutexLock lock(&control_->mutex);
+    if (control_->away) return absl::UnavailableError("away");
+    std::vector<domain::Policy> all;
+    for (const auto& [name_space, policy] : control_->policies) all.push_back(policy);
+    return all;
+  }
+  absl::Status DeletePolicy(const std::string& name_space) override {
+    absl::MutexLock lock(&control_->mutex);
+    control_->policies.erase(name_space);
+    ++control_->policy_version;
+    return absl::OkStatus();
+  }
+  absl::StatusOr<int64_t> PolicyVersion() override {
+    absl::MutexLock lock(&control_->mutex);
+    if (control_->away) return absl::UnavailableError("away");
+    return control_->policy_version;
+  }
+  absl::StatusOr<store::AttemptCount> CountAttempts(const std::string& name_space, absl::Duration,
+                                                    absl::Time) override {
+    absl::MutexLock lock(&control_->mutex);
+    return control_->attempts[name_space];
   }
   absl::Status Tidy() override { return absl::OkStatus(); }
   absl::Status Ping() override {
@@ -126,6 +284,68 @@ class FakeStore : public UnavailableStore {
   int WriterLanes() const override { return 2; }
 
  private:
+  std::vector<domain::Outcome> RunBatch(store::Batch& batch)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(control_->mutex) {
+    batch.Run(control_->now);
+    for (size_t i = 0; i < batch.keys().size(); ++i) {
+      if (!batch.rows()[i].changed) continue;
+      control_->tasks.erase(batch.keys()[i]);
+      if (batch.rows()[i].after) control_->tasks.emplace(batch.keys()[i], *batch.rows()[i].after);
+    }
+    return batch.TakeOutcomes();
+  }
+
+  // In the order in which they are handed out: by priority, then by id.
+  std::vector<domain::Task> Claimable(const std::string& name_space)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(control_->mutex) {
+    std::vector<domain::Task> tasks;
+    for (const auto& [key, task] : control_->tasks) {
+      if (key.name_space == name_space && domain::Claimable(task)) tasks.push_back(task);
+    }
+    std::stable_sort(tasks.begin(), tasks.end(), [](const domain::Task& a, const domain::Task& b) {
+      return a.priority > b.priority;
+    });
+    return tasks;
+  }
+
+  bool Ready(const domain::Task& task, const std::vector<std::string>& after)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(control_->mutex) {
+    return std::all_of(after.begin(), after.end(), [&](const std::string& name_space) {
+      const auto before = control_->tasks.find({name_space, task.key.id});
+      return before != control_->tasks.end() && before->second.status == domain::Status::kSucceeded;
+    });
+  }
+
+  // Gives the orders whose token is known what it still holds.
+  void Recall(const store::ClaimQuery& query, store::ClaimDeal& deal, store::ClaimAnswer& answer)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(control_->mutex) {
+    for (size_t i = 0; i < query.orders.size(); ++i) {
+      const auto known = control_->handed_out.find(query.orders[i].token);
+      if (known == control_->handed_out.end()) continue;
+      deal.Close(i);
+      for (const domain::TaskKey& key : known->second) {
+        const domain::Task& task = control_->tasks.at(key);
+        if (task.lock == query.orders[i].token && task.status == domain::Status::kInProgress) {
+          answer.tasks[i].push_back(task);
+        }
+      }
+    }
+  }
+
+  domain::Task StartFor(const store::ClaimQuery& query, const store::ClaimOrder& order,
+                        const domain::Task& task) ABSL_EXCLUSIVE_LOCKS_REQUIRED(control_->mutex) {
+    const domain::Command start{
+        .key = task.key,
+        .token = order.token,
+        .action = domain::Start{.worker = order.worker, .lease = order.lease},
+        .policy = query.policy};
+    const domain::Command* pointer = &start;
+    store::Batch batch({&pointer, 1});
+    batch.Load(task);
+    control_->handed_out[order.token].push_back(task.key);
+    return *std::move(RunBatch(batch)[0].task);
+  }
+
   const std::shared_ptr<Control> control_;
 };
 

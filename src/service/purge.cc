@@ -1,0 +1,84 @@
+#include "src/service/purge.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "absl/time/clock.h"
+#include "src/base/token.h"
+
+namespace tracker::service {
+namespace {
+
+// Of the wait between two steps. A second is for a database that is in trouble.
+constexpr absl::Duration kMinPause = absl::Milliseconds(5);
+constexpr absl::Duration kMaxPause = absl::Seconds(1);
+
+int64_t Delete(store::Store& store, const store::FinishedPage& page) {
+  if (page.keys.empty()) return 0;
+  std::vector<domain::Command> commands;
+  commands.reserve(page.keys.size());
+  for (const domain::TaskKey& key : page.keys) {
+    commands.push_back(
+        {.key = key, .token = NewLockToken(), .action = domain::Purge{.before = page.before}});
+  }
+  std::vector<const domain::Command*> pointers;
+  pointers.reserve(commands.size());
+  for (const domain::Command& command : commands) pointers.push_back(&command);
+  int64_t deleted = 0;
+  for (const domain::Outcome& outcome : store.Apply(pointers, {.skip_held = true})) {
+    // One that has changed meanwhile is answered as it stands.
+    const bool gone = outcome.ok() && outcome.task && domain::Finished(outcome.task->status) &&
+                      outcome.task->update_time <= page.before;
+    deleted += gone ? 1 : 0;
+  }
+  return deleted;
+}
+
+}  // namespace
+
+absl::StatusOr<Purged> PurgeStep(store::Store& store, const store::FinishedQuery& query,
+                                 bool dry_run) {
+  absl::StatusOr<store::FinishedPage> page = store.ListFinished(query);
+  if (!page.ok()) return page.status();
+  Purged purged{.scanned = page->scanned, .found = static_cast<int64_t>(page->keys.size())};
+  if (!dry_run) purged.deleted = Delete(store, *page);
+  purged.next = std::move(page->next);
+  return purged;
+}
+
+PurgeWalk::PurgeWalk(store::Store* store, const PolicyCache* policies, absl::Duration interval)
+    : store_(store), policies_(policies), interval_(interval) {}
+
+void PurgeWalk::Begin() {
+  for (const PolicyCache::PolicyPointer& policy : policies_->All()) {
+    if (!policy->retention) continue;
+    queries_.push_back({.name_space = policy->name_space, .age = *policy->retention});
+  }
+  std::shuffle(queries_.begin(), queries_.end(), random_);
+}
+
+absl::Duration PurgeWalk::Step() {
+  if (queries_.empty()) Begin();
+  if (queries_.empty()) return interval_;
+  const absl::Time began = absl::Now();
+  store::FinishedQuery& query = queries_.back();
+  // The policy of today: the walk may have taken long to come here.
+  const PolicyCache::PolicyPointer policy = policies_->Of(query.name_space);
+  if (policy && policy->retention) {
+    query.age = *policy->retention;
+    absl::StatusOr<Purged> purged = PurgeStep(*store_, query, /*dry_run=*/false);
+    if (!purged.ok()) {
+      // The next walk will be there again.
+      queries_.pop_back();
+      return kMaxPause;
+    }
+    query.after = std::move(purged->next);
+  } else {
+    query.after.reset();
+  }
+  if (!query.after) queries_.pop_back();
+  if (queries_.empty()) return interval_;
+  return std::clamp(absl::Now() - began, kMinPause, kMaxPause);
+}
+
+}  // namespace tracker::service
