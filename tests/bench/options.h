@@ -35,11 +35,20 @@ struct Options {
   int claim_callers = 16;
   int claim_limit = 250;
   int single_callers = 256;
+
+  // soak
+  int64_t rows = 10'000'000;
+  int minutes = 20;
+  int claimers = 8;
+  int64_t backlog = 20'000;
+  int retention_seconds = 120;
+  std::string markdown;
 };
 
 absl::Status RunCycle(const Options& options);
 absl::Status RunBatch(const Options& options);
 absl::Status RunClient(const Options& options);
 absl::Status RunClaim(const Options& options);
+absl::Status RunSoak(const Options& options);
 
 }  // namespace tracker::bench

@@ -56,6 +56,26 @@ void AddClaimOptions(CLI::App& claim, Options& options) {
       ->capture_default_str();
 }
 
+void AddSoakOptions(CLI::App& soak, Options& options) {
+  soak.add_option("--rows", options.rows, "Tasks to load first")
+      ->check(CLI::Range(20'000LL, 1'000'000'000LL))
+      ->capture_default_str();
+  soak.add_option("--minutes", options.minutes, "How long the mixed load is")
+      ->check(CLI::Range(2, 10'000))
+      ->capture_default_str();
+  soak.add_option("--claimers", options.claimers, "Callers of Claim(50)")
+      ->check(CLI::Range(1, 1000))
+      ->capture_default_str();
+  soak.add_option("--backlog", options.backlog, "Tasks that wait to be claimed at any time")
+      ->check(CLI::Range(1'000LL, 10'000'000LL))
+      ->capture_default_str();
+  soak.add_option("--retention-seconds", options.retention_seconds,
+                  "How long finished tasks of the mixed load are kept")
+      ->check(CLI::Range(1, 86'400))
+      ->capture_default_str();
+  soak.add_option("--markdown", options.markdown, "Also write the table to this file");
+}
+
 int Main(int argc, char** argv) {
   Options options;
   options.trackerd =
@@ -63,7 +83,8 @@ int Main(int argc, char** argv) {
   CLI::App app{
       "How fast Tracker is on PostgreSQL: one cycle is the start and the success of a task.\n"
       "Starts its own PostgreSQL (fsync on) and trackerd, and in the same run has pgbench do the\n"
-      "same two updates one at a time; prints all and the ratios. Leaves nothing behind."};
+      "same two updates one at a time; prints all and the ratios. soak: how it is after ten\n"
+      "million tasks and twenty minutes. Leaves nothing behind."};
   app.require_subcommand(1);
   // The options that all have may also come after the subcommand.
   app.fallthrough();
@@ -84,6 +105,9 @@ int Main(int argc, char** argv) {
       "claim",
       "Claim, then one Batch of successes; next to pgbench's SELECT ... FOR UPDATE SKIP LOCKED");
   AddClaimOptions(*claim, options);
+  CLI::App* soak = app.add_subcommand(
+      "soak", "Loads many tasks, then works on top of them for a while, with retention on");
+  AddSoakOptions(*soak, options);
   CLI11_PARSE(app, argc, argv);
   // Debian builds Abseil with its deadlock detection on, which costs every lock a look-up.
   absl::SetMutexDeadlockDetectionMode(absl::OnDeadlockCycle::kIgnore);
@@ -91,7 +115,8 @@ int Main(int argc, char** argv) {
   const absl::Status status = client->parsed()  ? RunClient(options)
                               : cycle->parsed() ? RunCycle(options)
                               : batch->parsed() ? RunBatch(options)
-                                                : RunClaim(options);
+                              : claim->parsed() ? RunClaim(options)
+                                                : RunSoak(options);
   if (status.ok()) return 0;
   std::fprintf(stderr, "trackerbench: %s\n", std::string(status.message()).c_str());
   return 1;
