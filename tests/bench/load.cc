@@ -3,19 +3,19 @@
 #include <grpcpp/grpcpp.h>
 
 #include <algorithm>
-#include <atomic>
 #include <memory>
 #include <optional>
 #include <thread>
 #include <vector>
 
 #include "absl/strings/str_cat.h"
-#include "absl/synchronization/mutex.h"
 #include "absl/time/clock.h"
 #include "src/base/token.h"
+#include "tests/bench/async_callers.h"
+#include "tests/bench/claim_caller.h"
 #include "tests/bench/load_run.h"
+#include "tests/bench/rpc.h"
 #include "tracker/client.h"
-#include "tracker/v1/tracker.grpc.pb.h"
 
 namespace tracker::bench {
 namespace {
@@ -25,18 +25,6 @@ using v1::TrackerService;
 // Enough connections that none is the bottleneck, few enough that calls share packets.
 constexpr int kChannels = 2;
 
-std::unique_ptr<TrackerService::Stub> MakeStub(const std::string& address, int number) {
-  grpc::ChannelArguments arguments;
-  // Different arguments: else all channels would share one connection.
-  arguments.SetInt("tracker.bench.channel", number);
-  return TrackerService::NewStub(
-      grpc::CreateCustomChannel(address, grpc::InsecureChannelCredentials(), arguments));
-}
-
-absl::Status FromGrpc(const grpc::Status& status) {
-  return absl::Status(static_cast<absl::StatusCode>(status.error_code()), status.error_message());
-}
-
 void FillStart(const LoadOptions& options, int64_t number, v1::StartRequest* request) {
   request->set_namespace_(options.name_space);
   request->set_id(absl::StrCat("task-", number));
@@ -44,14 +32,12 @@ void FillStart(const LoadOptions& options, int64_t number, v1::StartRequest* req
   request->set_lock(NewLockToken());
 }
 
-// One caller of unary calls without a thread of its own: each answer sends the next call. A
-// completion queue serves many of them, which leaves the machine's cores to the servers.
+// A caller of unary calls, for RunAsyncCallers.
 class UnaryCaller {
  public:
   UnaryCaller(Run* run, TrackerService::Stub* stub, grpc::CompletionQueue* queue)
       : run_(run), stub_(stub), queue_(queue) {}
 
-  // False: there is nothing more to do.
   bool Begin() {
     const int64_t number = run_->Over() ? 0 : run_->Take(1);
     if (number == 0) return false;
@@ -65,7 +51,6 @@ class UnaryCaller {
     return true;
   }
 
-  // After the answer to the call under way. False: there is nothing more to do.
   bool Answered() {
     if (!status_.ok()) {
       run_->Failed(FromGrpc(status_));
@@ -128,22 +113,6 @@ void RunBlockingCaller(Run& run, TrackerService::Stub& stub) {
   }
 }
 
-absl::StatusOr<v1::BatchResponse> SendBatch(TrackerService::Stub& stub,
-                                            const v1::BatchRequest& request) {
-  v1::BatchResponse response;
-  grpc::ClientContext context;
-  if (grpc::Status status = stub.Batch(&context, request, &response); !status.ok()) {
-    return FromGrpc(status);
-  }
-  for (const v1::OperationResult& result : response.results()) {
-    if (result.has_error()) {
-      return absl::Status(static_cast<absl::StatusCode>(result.error().code()),
-                          result.error().message());
-    }
-  }
-  return response;
-}
-
 void RunBatchCaller(Run& run, TrackerService::Stub& stub) {
   const int batch = run.options.batch;
   while (!run.Over()) {
@@ -169,8 +138,7 @@ void RunBatchCaller(Run& run, TrackerService::Stub& stub) {
   }
 }
 
-void RunThreads(Run& run, const std::vector<std::unique_ptr<TrackerService::Stub>>& stubs,
-                void (*caller)(Run&, TrackerService::Stub&)) {
+void RunThreads(Run& run, const Stubs& stubs, void (*caller)(Run&, TrackerService::Stub&)) {
   std::vector<std::thread> threads;
   for (int i = 0; i < run.options.callers; ++i) {
     threads.emplace_back([&, i] { caller(run, *stubs[i % stubs.size()]); });
@@ -200,85 +168,24 @@ void RunGuardCallers(Run& run) {
   for (std::thread& thread : threads) thread.join();
 }
 
-// `count` callers on one connection and one thread.
-void RunUnaryCallers(Run& run, TrackerService::Stub& stub, int count) {
-  grpc::CompletionQueue queue;
-  std::vector<std::unique_ptr<UnaryCaller>> callers;
-  int running = 0;
-  for (int i = 0; i < count; ++i) {
-    callers.push_back(std::make_unique<UnaryCaller>(&run, &stub, &queue));
-    if (callers.back()->Begin()) ++running;
-  }
-  void* tag = nullptr;
-  bool ok = false;
-  while (running > 0 && queue.Next(&tag, &ok)) {
-    if (!static_cast<UnaryCaller*>(tag)->Answered()) --running;
-  }
-  queue.Shutdown();
-  while (queue.Next(&tag, &ok)) {
-  }
-}
-
-void RunUnaryCallers(Run& run, const std::vector<std::unique_ptr<TrackerService::Stub>>& stubs) {
-  const int count = static_cast<int>(stubs.size());
-  std::vector<std::thread> threads;
-  for (int i = 0; i < count; ++i) {
-    const int callers = run.options.callers / count + (i < run.options.callers % count ? 1 : 0);
-    threads.emplace_back(
-        [&run, &stub = *stubs[i], callers] { RunUnaryCallers(run, stub, callers); });
-  }
-  for (std::thread& thread : threads) thread.join();
-}
-
 }  // namespace
 
-absl::StatusOr<double> CreateTasks(const LoadOptions& options) {
-  constexpr int kThreads = 4;
-  constexpr int64_t kBatch = 1000;
-  std::atomic<int64_t> next{1};
-  absl::Mutex mutex;
-  absl::Status error;
-  const absl::Time began = absl::Now();
-  std::vector<std::thread> threads;
-  for (int i = 0; i < kThreads; ++i) {
-    threads.emplace_back([&, i] {
-      auto stub = MakeStub(options.address, i);
-      while (true) {
-        const int64_t first = next.fetch_add(kBatch);
-        if (first > options.tasks) return;
-        v1::BatchRequest request;
-        for (int64_t n = first; n < first + kBatch && n <= options.tasks; ++n) {
-          v1::CreateRequest* create = request.add_operations()->mutable_create();
-          create->set_namespace_(options.name_space);
-          create->set_id(absl::StrCat("task-", n));
-        }
-        if (auto created = SendBatch(*stub, request); !created.ok()) {
-          absl::MutexLock lock(&mutex);
-          error = created.status();
-          return;
-        }
-      }
-    });
-  }
-  for (std::thread& thread : threads) thread.join();
-  if (!error.ok()) return error;
-  return static_cast<double>(options.tasks) / absl::ToDoubleSeconds(absl::Now() - began);
-}
-
 absl::StatusOr<LoadResult> RunLoad(const LoadOptions& options) {
-  std::vector<std::unique_ptr<TrackerService::Stub>> stubs;
+  Stubs stubs;
   for (int i = 0; i < std::min(kChannels, options.callers); ++i) {
     stubs.push_back(MakeStub(options.address, i));
   }
   Run run(options);
-  if (options.guards) {
+  if (options.claim_limit > 0) {
+    RunAsyncCallers<ClaimCaller>(run, stubs);
+  } else if (options.guards) {
     RunGuardCallers(run);
   } else if (options.batch > 1) {
     RunThreads(run, stubs, RunBatchCaller);
   } else if (options.callers == 1) {
     RunThreads(run, stubs, RunBlockingCaller);
   } else {
-    RunUnaryCallers(run, stubs);
+    RunAsyncCallers<UnaryCaller>(run, stubs);
   }
   return run.Result();
 }

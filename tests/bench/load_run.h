@@ -1,15 +1,15 @@
 // One load while it runs: which tasks are taken, and what was measured. Thread-safe.
 #pragma once
 
-#include <algorithm>
 #include <atomic>
-#include <vector>
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "absl/synchronization/mutex.h"
 #include "absl/time/clock.h"
 #include "absl/time/time.h"
+#include "tests/bench/interrupt.h"
+#include "tests/bench/latencies.h"
 #include "tests/bench/load.h"
 
 namespace tracker::bench {
@@ -27,8 +27,8 @@ struct Run {
   std::atomic<int64_t> next{1};
   std::atomic<int64_t> cycles{0};
   std::atomic<int64_t> measured{0};
+  Latencies latencies;
   absl::Mutex mutex;
-  std::vector<absl::Duration> latencies;
   absl::Status error;
 
   void Finished(absl::Time began, int64_t tasks) {
@@ -36,8 +36,7 @@ struct Run {
     cycles += tasks;
     if (now < measure_from || now >= end) return;
     measured += tasks;
-    absl::MutexLock lock(&mutex);
-    latencies.push_back(now - began);
+    latencies.Add(now - began);
   }
   void Failed(const absl::Status& status) {
     absl::MutexLock lock(&mutex);
@@ -45,6 +44,7 @@ struct Run {
   }
   bool Over() {
     if (absl::Now() >= end) return true;
+    if (Interrupted()) Failed(InterruptedError());
     absl::MutexLock lock(&mutex);
     return !error.ok();
   }
@@ -60,18 +60,12 @@ struct Run {
   absl::StatusOr<LoadResult> Result() {
     absl::MutexLock lock(&mutex);
     if (!error.ok()) return error;
-    std::sort(latencies.begin(), latencies.end());
+    const Percentiles taken = latencies.Take();
     return LoadResult{.cycles_per_second =
                           static_cast<double>(measured) / absl::ToDoubleSeconds(options.duration),
-                      .median = Percentile(0.5),
-                      .p99 = Percentile(0.99),
+                      .median = taken.median,
+                      .p99 = taken.p99,
                       .cycles = cycles};
-  }
-
- private:
-  absl::Duration Percentile(double share) const {
-    if (latencies.empty()) return absl::ZeroDuration();
-    return latencies[static_cast<size_t>(share * static_cast<double>(latencies.size() - 1))];
   }
 };
 

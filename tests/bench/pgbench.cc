@@ -1,16 +1,9 @@
 #include "tests/bench/pgbench.h"
 
-#include <cstdio>
-#include <filesystem>
-#include <fstream>
-#include <regex>
-#include <sstream>
-
-#include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
 #include "absl/strings/str_replace.h"
-#include "tests/support/child_process.h"
+#include "tests/bench/pgbench_program.h"
 
 namespace tracker::bench {
 namespace {
@@ -51,66 +44,21 @@ const char* TableOf(Baseline baseline) {
   return baseline == Baseline::kSameTable ? "same_table" : "bare_table";
 }
 
-struct Folder {
-  Folder() {
-    std::string name = (std::filesystem::temp_directory_path() / "tracker-pgbench-XXXXXX").string();
-    if (mkdtemp(name.data()) != nullptr) path = name;
-  }
-  ~Folder() {
-    std::error_code ignored;
-    std::filesystem::remove_all(path, ignored);
-  }
-  std::string path;
-};
-
-absl::StatusOr<std::string> RunProgram(const std::vector<std::string>& argv, const Folder& folder) {
-  const std::string output = folder.path + "/output";
-  absl::StatusOr<pid_t> pid = testing::StartChild(
-      argv, {.output_file = output, .working_folder = folder.path, .die_with_parent = true});
-  if (!pid.ok()) return pid.status();
-  int exit_status = 0;
-  testing::WaitForChild(*pid, absl::Minutes(10), &exit_status);
-  std::stringstream text;
-  text << std::ifstream(output).rdbuf();
-  if (exit_status != 0) return absl::InternalError(absl::StrCat(argv[0], ": ", text.str()));
-  return text.str();
-}
-
 }  // namespace
 
 absl::Status PreparePgbench(const testing::PostgresCluster& cluster, const std::string& database,
                             Baseline baseline, int rows) {
-  const Folder folder;
-  const std::string file = folder.path + "/table.sql";
-  std::ofstream(file) << (baseline == Baseline::kSameTable ? absl::StrFormat(kSameTable, rows)
-                                                           : absl::StrFormat(kBareTable, rows));
-  return RunProgram({cluster.program_folder() + "/psql", "-q", "-v", "ON_ERROR_STOP=1", "-f", file,
-                     cluster.Url(database)},
-                    folder)
-      .status();
+  return RunSql(cluster, database,
+                baseline == Baseline::kSameTable ? absl::StrFormat(kSameTable, rows)
+                                                 : absl::StrFormat(kBareTable, rows));
 }
 
-absl::StatusOr<PgbenchRun> RunPgbench(const testing::PostgresCluster& cluster,
-                                      const std::string& database, Baseline baseline, int rows,
-                                      int clients, absl::Duration duration) {
-  const Folder folder;
-  const std::string script = folder.path + "/cycle.sql";
-  std::ofstream(script) << absl::StrReplaceAll(
-      kScript, {{"ROWS", absl::StrCat(rows)}, {"TABLE", TableOf(baseline)}});
-  const int threads = clients > 1 ? 2 : 1;
-  absl::StatusOr<std::string> output =
-      RunProgram({cluster.program_folder() + "/pgbench", "-n", "-M", "prepared", "-f", script, "-c",
-                  absl::StrCat(clients), "-j", absl::StrCat(threads), "-T",
-                  absl::StrCat(absl::ToInt64Seconds(duration)), cluster.Url(database)},
-                 folder);
-  if (!output.ok()) return output.status();
-  std::smatch match;
-  PgbenchRun run{.clients = clients};
-  if (!std::regex_search(*output, match, std::regex("tps = ([0-9.]+) \\(without")) ||
-      !absl::SimpleAtod(match[1].str(), &run.cycles_per_second)) {
-    return absl::InternalError(absl::StrCat("pgbench printed no rate: ", *output));
-  }
-  return run;
+absl::StatusOr<double> RunPgbench(const testing::PostgresCluster& cluster,
+                                  const std::string& database, Baseline baseline, int rows,
+                                  int clients, absl::Duration duration) {
+  const std::string script =
+      absl::StrReplaceAll(kScript, {{"ROWS", absl::StrCat(rows)}, {"TABLE", TableOf(baseline)}});
+  return RunPgbenchScript(cluster, database, script, clients, duration);
 }
 
 }  // namespace tracker::bench

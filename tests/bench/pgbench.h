@@ -3,7 +3,6 @@
 #pragma once
 
 #include <string>
-#include <vector>
 
 #include "absl/status/statusor.h"
 #include "absl/time/time.h"
@@ -19,18 +18,13 @@ enum class Baseline {
   kBareTable,
 };
 
-struct PgbenchRun {
-  int clients = 0;
-  // Two updates each, start and succeed, each committed by itself.
-  double cycles_per_second = 0;
-};
-
 // Makes the table in `database`, which has Tracker's schema, with `rows` tasks.
 absl::Status PreparePgbench(const testing::PostgresCluster& cluster, const std::string& database,
                             Baseline baseline, int rows);
 
-absl::StatusOr<PgbenchRun> RunPgbench(const testing::PostgresCluster& cluster,
-                                      const std::string& database, Baseline baseline, int rows,
-                                      int clients, absl::Duration duration);
+// Cycles a second: two updates each, start and succeed, each committed by itself.
+absl::StatusOr<double> RunPgbench(const testing::PostgresCluster& cluster,
+                                  const std::string& database, Baseline baseline, int rows,
+                                  int clients, absl::Duration duration);
 
 }  // namespace tracker::bench
