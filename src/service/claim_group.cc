@@ -15,8 +15,9 @@ namespace {
 // A paused namespace is mostly paused for longer; a client that asks again at once asks too often.
 constexpr absl::Duration kPausedRetry = absl::Seconds(1);
 
-bool MustBeAsked(const WaitingClaim& claim, absl::Time now) {
-  return !claim.asked && (claim.until <= now || claim.arrival + limits::kClaimRecall <= now);
+// `stepped`: when the last step for the group began, which asked for all who waited then.
+bool MustBeAsked(const WaitingClaim& claim, absl::Time stepped, absl::Time now) {
+  return !claim.asked && (claim.until <= now || stepped + limits::kClaimRecall <= now);
 }
 
 }  // namespace
@@ -38,7 +39,7 @@ EndedClaim EndWithNone(WaitingClaim claim, const domain::Policy* policy, absl::T
 
 bool ClaimGroup::MustAsk(absl::Time now) const {
   return std::any_of(waiting_.begin(), waiting_.end(),
-                     [&](const WaitingClaim& claim) { return MustBeAsked(claim, now); });
+                     [&](const WaitingClaim& claim) { return MustBeAsked(claim, stepped_, now); });
 }
 
 ClaimGroup::Step ClaimGroup::Take(bool paused, absl::Time now) {
@@ -53,13 +54,14 @@ ClaimGroup::Step ClaimGroup::Take(bool paused, absl::Time now) {
       taken[i] = true;
     }
   };
-  take([&](const WaitingClaim& claim) { return MustBeAsked(claim, now); });
+  take([&](const WaitingClaim& claim) { return MustBeAsked(claim, stepped_, now); });
   take([&](const WaitingClaim& claim) { return !paused || !claim.asked; });
   Step step;
   std::vector<WaitingClaim> rest;
   for (size_t i = 0; i < waiting_.size(); ++i) {
     (taken[i] ? step : rest).push_back(std::move(waiting_[i]));
   }
+  stepped_ = now;
   waiting_ = std::move(rest);
   return step;
 }

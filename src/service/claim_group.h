@@ -70,6 +70,8 @@ class ClaimGroup {
 
  private:
   std::vector<WaitingClaim> waiting_;
+  // When the last step was taken.
+  absl::Time stepped_ = absl::InfinitePast();
 };
 
 }  // namespace tracker::service
