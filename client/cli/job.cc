@@ -26,8 +26,9 @@ JobEnd Watch(const Session& session, const std::string& what, const Job& job) {
 
 int ExplainEnd(const Session& session, const JobEnd& end) {
   if (end.stopped) {
-    std::cerr << "trackerctl: stopped: " << ProgressText(end.progress)
-              << "; what is done stays done\n";
+    // The server may have done a little more before it noticed.
+    std::cerr << "trackerctl: stopped; by its last word " << ProgressText(end.progress)
+              << ". What is done stays done.\n";
     return kStopped;
   }
   if (end.progress.scanned > 0 || end.progress.matched > 0)

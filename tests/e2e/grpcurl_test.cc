@@ -189,8 +189,8 @@ TEST_P(Grpcurl, PausedNamespaceSaysWhy) {
       Call("SetPolicy",
            {{"policy",
              {{"namespace", "jobs"}, {"paused", true}, {"pauseReason", "the bank is closed"}}}});
-  EXPECT_EQ(set["policy"]["max_attempts"], 3) << "defaults come back explicit";
-  EXPECT_EQ(set["policy"]["lease"], "900s");
+  EXPECT_EQ(set["policy"]["lease"], "900s") << "defaults come back explicit";
+  EXPECT_EQ(set["policy"]["backoff"]["multiplier"], 2);
   for (const char* method : {"Start", "Claim"}) {
     const json request = method == std::string("Start") ? Task("a") : json{{"namespace", "jobs"}};
     ExpectAll(Refused(method, request),
