@@ -90,8 +90,7 @@ void ClaimDesk::Queue(const Key& key, Place& place) {
 }
 
 void ClaimDesk::WatchUntil(absl::Time end) {
-  // It does not look at all while nobody waits.
-  if (end < watch_until_ || watch_until_ == absl::InfiniteFuture()) watch_sooner_ = true;
+  if (end < watch_until_) watch_sooner_ = true;
 }
 
 void ClaimDesk::ForgetIfEmpty(const Key& key) {

@@ -6,6 +6,7 @@
 #include <future>
 
 #include "absl/strings/str_cat.h"
+#include "absl/synchronization/notification.h"
 #include "src/base/token.h"
 #include "src/service/page_token.h"
 #include "src/service/periodic.h"
@@ -40,6 +41,19 @@ class TrackerTest : public ::testing::Test {
     std::promise<absl::StatusOr<ListAnswer>> promise;
     tracker_->List(std::move(request), {}, [&](absl::StatusOr<ListAnswer> answer) {
       promise.set_value(std::move(answer));
+    });
+    return promise.get_future().get();
+  }
+  std::future<ClaimResult> Claim(const std::string& lock, absl::Duration wait = absl::Minutes(1)) {
+    auto promise = std::make_shared<std::promise<ClaimResult>>();
+    tracker_->Claim({.name_space = "ns", .wait = wait, .token = lock}, {},
+                    [promise](ClaimResult result) { promise->set_value(std::move(result)); });
+    return promise->get_future();
+  }
+  absl::StatusOr<domain::Policy> SetPolicy(domain::Policy policy) {
+    std::promise<absl::StatusOr<domain::Policy>> promise;
+    tracker_->SetPolicy(std::move(policy), {}, [&](absl::StatusOr<domain::Policy> stored) {
+      promise.set_value(std::move(stored));
     });
     return promise.get_future().get();
   }
@@ -138,11 +152,21 @@ TEST_F(TrackerTest, AChangedFilterMakesAPageTokenInvalid) {
   const store::ListQuery query{.name_space = "ns", .statuses = {Status::kFailed}};
   const std::string token = EncodePageToken(query, {control_->now, "id:with:colons"});
   EXPECT_EQ(DecodePageToken(query, token)->id, "id:with:colons");
-  store::ListQuery changed = query;
-  changed.id_prefix = "x";
-  const absl::Status refused = DecodePageToken(changed, token).status();
-  EXPECT_TRUE(absl::IsInvalidArgument(refused));
-  EXPECT_THAT(std::string(refused.message()), HasSubstr("other filters"));
+  const std::vector<std::function<void(store::ListQuery&)>> changes = {
+      [](store::ListQuery& changed) { changed.id_prefix = "x"; },
+      [](store::ListQuery& changed) { changed.worker = "x"; },
+      [](store::ListQuery& changed) { changed.error_text = "x"; },
+      [](store::ListQuery& changed) { changed.error_fingerprint = 1; },
+      [](store::ListQuery& changed) { changed.order = store::Order::kOldestFirst; },
+      [](store::ListQuery& changed) { changed.statuses.clear(); },
+  };
+  for (size_t i = 0; i < changes.size(); ++i) {
+    store::ListQuery changed = query;
+    changes[i](changed);
+    const absl::Status refused = DecodePageToken(changed, token).status();
+    EXPECT_TRUE(absl::IsInvalidArgument(refused)) << i;
+    EXPECT_THAT(std::string(refused.message()), HasSubstr("other filters"));
+  }
 }
 
 TEST_F(TrackerTest, ATokenThatIsNoneIsInvalid) {
@@ -194,6 +218,163 @@ TEST_F(TrackerTest, TheReaperBringsACrashedWorkersTaskBack) {
   auto back = [&] { return control_->tasks.at({"ns", "a"}).status == Status::kFailed; };
   control_->mutex.Await(absl::Condition(&back));
   EXPECT_EQ(control_->tasks.at({"ns", "a"}).errors.at(0).kind, domain::ErrorKind::kLeaseExpired);
+}
+
+TEST_F(TrackerTest, AClaimThatWaitsIsServedAsSoonAsATaskIsMadeOrComesBack) {
+  Open({.claim_interval = absl::Hours(1)});
+  std::future<ClaimResult> created = Claim("first");
+  control_->AwaitClaims(1);
+  Write({Make("a", domain::Create{})});
+  ASSERT_EQ(created.get().tasks.size(), 1);
+  std::future<ClaimResult> failed = Claim("second");
+  control_->AwaitClaims(3);
+  Write({Make("a", domain::Fail{}, "first")});
+  const ClaimResult again = failed.get();
+  ASSERT_EQ(again.tasks.size(), 1);
+  EXPECT_EQ(again.tasks[0].attempts, 2);
+}
+
+TEST_F(TrackerTest, AClaimThatWaitsIsServedWhenTheReaperBringsATaskBack) {
+  Open({.reap_interval = absl::Milliseconds(1), .claim_interval = absl::Hours(1)});
+  Write({Make("a", domain::Start{.lease = absl::Seconds(10), .create_if_missing = true})});
+  std::future<ClaimResult> claimed = Claim("lock");
+  control_->AwaitClaims(1);
+  {
+    absl::MutexLock lock(&control_->mutex);
+    control_->now += absl::Seconds(10);
+  }
+  EXPECT_EQ(claimed.get().tasks.size(), 1);
+}
+
+TEST_F(TrackerTest, WhatIsGivenBackCostsNoAttemptAndIsClaimableAgain) {
+  Open();
+  Write({Make("a", domain::Create{})});
+  std::vector<domain::Task> tasks = Claim("lock").get().tasks;
+  ASSERT_EQ(tasks.size(), 1);
+  tracker_->GiveBack(std::move(tasks));
+  const ClaimResult again = Claim("another").get();
+  ASSERT_EQ(again.tasks.size(), 1);
+  EXPECT_EQ(again.tasks[0].attempts, 1);
+  EXPECT_EQ(again.tasks[0].errors.at(0).kind, domain::ErrorKind::kReleased);
+}
+
+TEST_F(TrackerTest, WhatCannotBeGivenBackNowIsGivenBackLater) {
+  Open();
+  Write({Make("a", domain::Create{})});
+  std::vector<domain::Task> tasks = Claim("lock").get().tasks;
+  control_->Away(true);
+  tracker_->GiveBack(std::move(tasks));
+  Write({Make("a", domain::Start{})});
+  control_->Away(false);
+  absl::MutexLock lock(&control_->mutex);
+  auto back = [&] { return control_->tasks.at({"ns", "a"}).status == Status::kPending; };
+  control_->mutex.Await(absl::Condition(&back));
+}
+
+TEST_F(TrackerTest, APolicyCountsForTheNextCommand) {
+  Open({.policy_interval = absl::Hours(1)});
+  Write({Make("a", domain::Create{})});
+  EXPECT_EQ(Write({Make("a", domain::Create{.allow_existing = true})})[0].task->max_attempts, 3);
+  ASSERT_TRUE(SetPolicy({.name_space = "ns", .max_attempts = 1}).ok());
+  const std::string lock = NewLockToken();
+  EXPECT_EQ(Write({Make("a", domain::Start{}, lock)})[0].task->max_attempts, 1);
+  EXPECT_EQ(Write({Make("a", domain::Fail{}, lock)})[0].task->status, Status::kExhausted);
+  EXPECT_EQ(List({.query = {.name_space = "ns"}})->tasks.at(0).max_attempts, 1);
+  ASSERT_TRUE(SetPolicy({.name_space = "ns", .paused = true}).ok());
+  EXPECT_EQ(Write({Make("b", domain::Start{.create_if_missing = true})})[0].reason,
+            Reason::kNamespacePaused);
+}
+
+TEST_F(TrackerTest, AnotherServersPolicyIsFollowed) {
+  Open({.policy_interval = absl::Milliseconds(1)});
+  control_->ChangePolicy({.name_space = "ns", .paused = true});
+  while (Write({Make("a", domain::Start{.create_if_missing = true})})[0].reason !=
+         Reason::kNamespacePaused) {
+    Write({Make("a", domain::Delete{.force = true})});
+  }
+}
+
+TEST_F(TrackerTest, NothingIsStartedWhileThePoliciesAreUnknown) {
+  control_->Away(true);
+  control_->ChangePolicy({.name_space = "ns", .paused = true});
+  Open({.policy_interval = absl::Hours(1)});
+  EXPECT_EQ(Write({Make("a", domain::Start{})})[0].reason, Reason::kStoreUnavailable);
+  control_->Away(false);
+  EXPECT_EQ(Write({Make("a", domain::Start{.create_if_missing = true})})[0].reason,
+            Reason::kNamespacePaused);
+}
+
+TEST_F(TrackerTest, TheReaperGoesByThePolicy) {
+  Open({.reap_interval = absl::Milliseconds(1)});
+  ASSERT_TRUE(SetPolicy({.name_space = "ns", .max_attempts = 1}).ok());
+  Write({Make("a", domain::Start{.lease = absl::Seconds(10), .create_if_missing = true})});
+  absl::MutexLock lock(&control_->mutex);
+  control_->now += absl::Seconds(10);
+  auto over = [&] { return control_->tasks.at({"ns", "a"}).status == Status::kExhausted; };
+  control_->mutex.Await(absl::Condition(&over));
+}
+
+TEST_F(TrackerTest, ThePurgeDeletesFinishedTasksInTheBackgroundAndOnlyThose) {
+  Open({.purge_interval = absl::Milliseconds(1)});
+  ASSERT_TRUE(SetPolicy({.name_space = "ns", .retention = absl::Minutes(1)}).ok());
+  Write({Make("kept", domain::Create{}), Make("a", domain::Create{}), Make("a", domain::Ignore{})});
+  absl::MutexLock lock(&control_->mutex);
+  control_->now += absl::Minutes(1);
+  auto gone = [&] { return control_->tasks.size() == 1; };
+  control_->mutex.Await(absl::Condition(&gone));
+  EXPECT_TRUE(control_->tasks.contains({"ns", "kept"}));
+}
+
+TEST_F(TrackerTest, ANamespaceThatFailsPausesItselfAndTheTrackerTells) {
+  absl::Notification paused;
+  std::string reason;
+  control_->ChangePolicy({.name_space = "ns", .pause_on_failure = domain::PauseOnFailure{}});
+  control_->attempts["ns"] = {.ended = 100, .failed = 60};
+  Open({.policy_interval = absl::Milliseconds(1), .on_pause = [&](const domain::Policy& policy) {
+          reason = policy.pause_reason;
+          paused.Notify();
+        }});
+  paused.WaitForNotification();
+  EXPECT_THAT(reason, HasSubstr("60 of the last 100 attempts"));
+  EXPECT_EQ(Claim("lock", absl::ZeroDuration()).get().refusal.reason, Reason::kNamespacePaused);
+}
+
+TEST_F(TrackerTest, ABulkUpdateGoesThroughTheLanesAndWakesWhoWaits) {
+  Open({.claim_interval = absl::Hours(1)});
+  const std::string lock = NewLockToken();
+  Write({Make("a", domain::Start{.create_if_missing = true}, lock),
+         Make("a", domain::Fail{.no_retry = true}, lock)});
+  std::future<ClaimResult> claimed = Claim("lock");
+  control_->AwaitClaims(1);
+  absl::Notification ended;
+  tracker_->BulkUpdate({.filter = {.name_space = "ns"}}, {}, nullptr,
+                       [&](absl::Status status, JobProgress progress) {
+                         EXPECT_TRUE(status.ok()) << status;
+                         EXPECT_EQ(progress.updated, 1);
+                         ended.Notify();
+                       });
+  ended.WaitForNotification();
+  EXPECT_EQ(claimed.get().tasks.size(), 1);
+}
+
+TEST(Reaper, HeldRowsKeepNoneBehindThemWaiting) {
+  auto control = std::make_shared<testing::FakeStore::Control>();
+  testing::FakeStore store(control);
+  for (int i = 0; i < 9; ++i) {
+    domain::Command start =
+        Make(absl::StrCat(i), domain::Start{.lease = absl::Seconds(1), .create_if_missing = true});
+    const domain::Command* pointer = &start;
+    store.Apply({&pointer, 1});
+    if (i < 4) control->held.insert(start.key);
+  }
+  control->now += absl::Seconds(1);
+  Reaper reaper(&store, {});
+  EXPECT_EQ(reaper.Step(3)->ended, 0);
+  EXPECT_EQ(reaper.Step(3)->ended, 2);
+  EXPECT_EQ(reaper.Step(3)->ended, 3);
+  EXPECT_EQ(reaper.Step(3)->held, 4);
+  control->held.clear();
+  EXPECT_EQ(reaper.Step(3)->ended, 4);
 }
 
 TEST(Reaper, OneStepEndsAtMostItsLimit) {
