@@ -28,7 +28,7 @@ class ClaimCaller {
   grpc::CompletionQueue* const queue_;
   absl::Time began_;
   bool claiming_ = false;
-  std::optional<grpc::ClientContext> context_;
+  std::optional<BoundedContext> context_;
   grpc::Status status_;
   v1::ClaimRequest claim_;
   v1::ClaimResponse claimed_;

@@ -77,7 +77,7 @@ class UnaryCaller {
   grpc::CompletionQueue* const queue_;
   absl::Time began_;
   bool starting_ = false;
-  std::optional<grpc::ClientContext> context_;
+  std::optional<BoundedContext> context_;
   grpc::Status status_;
   v1::StartRequest start_;
   v1::StartResponse start_response_;
@@ -96,7 +96,7 @@ void RunBlockingCaller(Run& run, TrackerService::Stub& stub) {
     v1::StartRequest start;
     FillStart(run.options, number, &start);
     v1::StartResponse started;
-    grpc::ClientContext start_context;
+    BoundedContext start_context;
     if (grpc::Status status = stub.Start(&start_context, start, &started); !status.ok()) {
       return run.Failed(FromGrpc(status));
     }
@@ -105,7 +105,7 @@ void RunBlockingCaller(Run& run, TrackerService::Stub& stub) {
     succeed.set_id(start.id());
     succeed.set_lock(started.task().lock());
     v1::SucceedResponse succeeded;
-    grpc::ClientContext succeed_context;
+    BoundedContext succeed_context;
     if (grpc::Status status = stub.Succeed(&succeed_context, succeed, &succeeded); !status.ok()) {
       return run.Failed(FromGrpc(status));
     }
@@ -195,7 +195,7 @@ absl::StatusOr<int64_t> CountSucceeded(const LoadOptions& options) {
   v1::CountRequest request;
   request.set_namespace_(options.name_space);
   v1::CountResponse response;
-  grpc::ClientContext context;
+  BoundedContext context;
   if (grpc::Status status = stub->Count(&context, request, &response); !status.ok()) {
     return FromGrpc(status);
   }

@@ -81,7 +81,7 @@ void MixedLoad::RunClaimer(int number) {
     request.set_lock(NewLockToken());
     request.mutable_wait()->set_seconds(kClaimWaitSeconds);
     v1::ClaimResponse claimed;
-    grpc::ClientContext context;
+    BoundedContext context;
     const absl::Time began = absl::Now();
     if (!Went("Claim", stub->Claim(&context, request, &claimed))) continue;
     claim_times_.Add(absl::Now() - began);
@@ -96,7 +96,7 @@ void MixedLoad::Finish(v1::TrackerService::Stub& stub, const v1::ClaimResponse& 
     AddEnd(task, absl::Uniform(random, 0, 100), request.add_operations());
   }
   v1::BatchResponse response;
-  grpc::ClientContext context;
+  BoundedContext context;
   if (!Went("Batch of ends", stub.Batch(&context, request, &response))) return;
   for (const v1::OperationResult& result : response.results()) {
     if (result.has_error()) {
@@ -125,7 +125,7 @@ void MixedLoad::RunCreator(int number) {
       create->set_priority(static_cast<int>(n % 3));
     }
     v1::BatchResponse response;
-    grpc::ClientContext context;
+    BoundedContext context;
     if (!Went("Batch of creates", stub->Batch(&context, request, &response))) {
       unfinished_ -= kCreateBatch;
       continue;
@@ -154,23 +154,23 @@ bool MixedLoad::RunNamedCycle(v1::TrackerService::Stub& stub, const std::string&
   start.set_lock(NewLockToken());
   start.set_create_if_missing(true);
   v1::StartResponse started;
-  grpc::ClientContext start_context;
+  BoundedContext start_context;
   if (!Went("Start", stub.Start(&start_context, start, &started))) return false;
   v1::HeartbeatRequest heartbeat;
   Name(started.task(), &heartbeat);
   v1::HeartbeatResponse renewed;
-  grpc::ClientContext heartbeat_context;
+  BoundedContext heartbeat_context;
   if (!Went("Heartbeat", stub.Heartbeat(&heartbeat_context, heartbeat, &renewed))) return false;
   v1::GetRequest get;
   get.set_namespace_(options_.named_namespace);
   get.set_id(id);
   v1::GetResponse got;
-  grpc::ClientContext get_context;
+  BoundedContext get_context;
   if (!Went("Get", stub.Get(&get_context, get, &got))) return false;
   v1::SucceedRequest succeed;
   Name(started.task(), &succeed);
   v1::SucceedResponse succeeded;
-  grpc::ClientContext succeed_context;
+  BoundedContext succeed_context;
   return Went("Succeed", stub.Succeed(&succeed_context, succeed, &succeeded));
 }
 

@@ -28,7 +28,7 @@ absl::StatusOr<std::string> ReadProbe::List(int page_size, const std::string& to
   request.set_page_size(page_size);
   request.set_page_token(token);
   v1::ListResponse response;
-  grpc::ClientContext context;
+  BoundedContext context;
   const absl::Time began = absl::Now();
   const grpc::Status status = stub_->List(&context, request, &response);
   if (!status.ok()) return FromGrpc(status);
@@ -66,7 +66,7 @@ absl::Status ReadProbe::Measure() {
 
 absl::Status ReadProbe::Count() {
   v1::CountResponse response;
-  grpc::ClientContext context;
+  BoundedContext context;
   const absl::Time began = absl::Now();
   const grpc::Status status = stub_->Count(&context, v1::CountRequest(), &response);
   if (!status.ok()) return FromGrpc(status);

@@ -31,7 +31,7 @@ absl::Status FirstError(const v1::BatchResponse& response) {
 absl::StatusOr<v1::BatchResponse> SendBatch(v1::TrackerService::Stub& stub,
                                             const v1::BatchRequest& request) {
   v1::BatchResponse response;
-  grpc::ClientContext context;
+  BoundedContext context;
   if (grpc::Status status = stub.Batch(&context, request, &response); !status.ok()) {
     return FromGrpc(status);
   }

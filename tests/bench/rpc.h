@@ -8,9 +8,19 @@
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
+#include "absl/time/clock.h"
+#include "absl/time/time.h"
 #include "tracker/v1/tracker.grpc.pb.h"
 
 namespace tracker::bench {
+
+// A call that a server which does not answer cannot hold for ever.
+class BoundedContext : public grpc::ClientContext {
+ public:
+  explicit BoundedContext(absl::Duration limit = absl::Minutes(1)) {
+    set_deadline(absl::ToChronoTime(absl::Now() + limit));
+  }
+};
 
 // Channels of different numbers have connections of their own.
 std::shared_ptr<grpc::Channel> MakeChannel(const std::string& address, int number);

@@ -93,7 +93,7 @@ class Soak {
       request.mutable_policy()->set_namespace_(name_space);
       request.mutable_policy()->mutable_retention()->set_seconds(options_.retention_seconds);
       v1::SetPolicyResponse response;
-      grpc::ClientContext context;
+      BoundedContext context;
       const grpc::Status status = stub_->SetPolicy(&context, request, &response);
       if (!status.ok()) return FromGrpc(status);
     }
@@ -208,7 +208,7 @@ class Soak {
 
   absl::Status CountTasks(SoakMinute& minute) {
     v1::CountResponse response;
-    grpc::ClientContext context;
+    BoundedContext context;
     const grpc::Status status = stub_->Count(&context, v1::CountRequest(), &response);
     if (!status.ok()) return FromGrpc(status);
     for (const v1::StatusCount& count : response.counts()) {
@@ -229,8 +229,7 @@ class Soak {
   absl::Status CheckCounts() {
     auto admin = v1::AdminService::NewStub(MakeChannel(servers_.trackerd->address(), 0));
     v1::CheckCountsResponse response;
-    grpc::ClientContext context;
-    context.set_deadline(absl::ToChronoTime(absl::Now() + kCheckLimit));
+    BoundedContext context(kCheckLimit);
     const grpc::Status status = admin->CheckCounts(&context, {}, &response);
     if (!status.ok()) return FromGrpc(status);
     result_.checked_tasks = response.tasks();
