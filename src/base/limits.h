@@ -91,9 +91,9 @@ inline constexpr absl::Duration kClaimMemory = absl::Hours(1);
 inline constexpr size_t kAfterNamespaces = 16;
 // Rounds in a row that go on where one ended at kClaimScan, before others get their turn.
 inline constexpr int kClaimRounds = 4;
-// Claims that wait are asked for by their locks this long after the last step for their namespace, be
-// there claimable tasks or not: one may be the repeat of a Claim whose answer was lost. More often
-// would cost an idle database more than the poll does.
+// Claims that wait are asked for by their locks this long after the last step for their namespace,
+// be there claimable tasks or not: one may be the repeat of a Claim whose answer was lost. More
+// often would cost an idle database more than the poll does.
 inline constexpr absl::Duration kClaimRecall = absl::Seconds(10);
 // Tasks to be given back while the store is away, and how often that is tried, once a second: then
 // their leases will see to them.
