@@ -5,9 +5,12 @@
 
 #include <cstdint>
 #include <string>
+#include <utility>
+#include <vector>
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/string_view.h"
+#include "absl/types/span.h"
 
 namespace tracker::store::postgres {
 
@@ -53,5 +56,13 @@ class ArrayLiteral {
   std::string text_ = "{";
   bool first_ = true;
 };
+
+// The values of a statement whose first parameter is the bucket and whose others are arrays. Leaves
+// the arrays empty.
+inline std::vector<std::string> BucketAndArrays(int bucket, absl::Span<ArrayLiteral> arrays) {
+  std::vector<std::string> values = {absl::StrCat(bucket)};
+  for (ArrayLiteral& array : arrays) values.push_back(array.Take());
+  return values;
+}
 
 }  // namespace tracker::store::postgres

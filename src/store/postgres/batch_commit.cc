@@ -3,6 +3,7 @@
 #include <iterator>
 #include <utility>
 
+#include "src/store/postgres/entries.h"
 #include "src/store/postgres/statements.h"
 
 namespace tracker::store::postgres {

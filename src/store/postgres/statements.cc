@@ -88,45 +88,6 @@ const Statement kDelete = {"delete",
 const Statement kSucceeded = {"succeeded", "SELECT t.namespace, t.id" TRACKER_EACH_TASK(
                                                "namespace, id, status", "") " WHERE t.status = 40"};
 
-// The places of tasks that are locked: so each of these rows has one writer at a time.
-const Statement kAddReady = {"add_ready",
-                             "INSERT INTO tracker.ready (bucket, namespace, rank, available_us, id)"
-                             " SELECT $1::int, v.namespace, v.rank, v.available_us, v.id"
-                             " FROM unnest($2::text[], $3::bigint[], $4::bigint[], $5::text[])"
-                             " AS v(namespace, rank, available_us, id)"};
-const Statement kRemoveReady = {
-    "remove_ready",
-    "DELETE FROM tracker.ready WHERE bucket = $1::int AND ctid = ANY (ARRAY("
-    "SELECT r.ctid FROM unnest($2::text[], $3::bigint[], $4::bigint[], $5::text[])"
-    " AS v(namespace, rank, available_us, id) CROSS JOIN LATERAL (SELECT ctid FROM tracker.ready"
-    " WHERE bucket = $1::int AND namespace = v.namespace AND rank = v.rank"
-    " AND available_us = v.available_us AND id = v.id OFFSET 0) r))"};
-const Statement kAddAlarm = {"add_alarm",
-                             "INSERT INTO tracker.alarm (bucket, due_us, namespace, id, held)"
-                             " SELECT $1::int, v.due_us, v.namespace, v.id, v.held"
-                             " FROM unnest($2::bigint[], $3::text[], $4::text[], $5::bool[])"
-                             " AS v(due_us, namespace, id, held)"};
-const Statement kRemoveAlarm = {
-    "remove_alarm",
-    "DELETE FROM tracker.alarm WHERE bucket = $1::int AND ctid = ANY (ARRAY("
-    "SELECT a.ctid FROM unnest($2::bigint[], $3::text[], $4::text[])"
-    " AS v(due_us, namespace, id) CROSS JOIN LATERAL (SELECT ctid FROM tracker.alarm"
-    " WHERE bucket = $1::int AND due_us = v.due_us AND namespace = v.namespace"
-    " AND id = v.id OFFSET 0) a))"};
-
-const Statement kAddIdle = {
-    "add_idle",
-    "INSERT INTO tracker.idle (bucket, namespace, update_us, id)"
-    " SELECT $1::int, v.namespace, v.update_us, v.id"
-    " FROM unnest($2::text[], $3::bigint[], $4::text[]) AS v(namespace, update_us, id)"};
-const Statement kRemoveIdle = {
-    "remove_idle",
-    "DELETE FROM tracker.idle WHERE bucket = $1::int AND ctid = ANY (ARRAY("
-    "SELECT i.ctid FROM unnest($2::text[], $3::bigint[], $4::text[])"
-    " AS v(namespace, update_us, id) CROSS JOIN LATERAL (SELECT ctid FROM tracker.idle"
-    " WHERE bucket = $1::int AND namespace = v.namespace AND update_us = v.update_us"
-    " AND id = v.id OFFSET 0) i))"};
-
 const Statement kAddAttempts = {
     "add_attempts",
     "INSERT INTO tracker.attempt_count (bucket, namespace, second_us, ended, failed)"
@@ -217,12 +178,6 @@ std::string ErrorsDocument(const Task& task) {
 
 int64_t Micros(absl::Time time) { return absl::ToUnixMicros(time); }
 
-std::vector<std::string> TakeAll(int bucket, absl::Span<ArrayLiteral> columns) {
-  std::vector<std::string> values = {absl::StrCat(bucket)};
-  for (ArrayLiteral& column : columns) values.push_back(column.Take());
-  return values;
-}
-
 StatementCall UpdateCall(int bucket, const std::vector<const Batch::Row*>& rows, bool documents) {
   // In the order of the parameters from $2 on; the first is a number.
   ArrayLiteral columns[17];
@@ -246,7 +201,7 @@ StatementCall UpdateCall(int bucket, const std::vector<const Batch::Row*>& rows,
     AddProblem(columns + 15, task);
   }
   const absl::Span<ArrayLiteral> used(columns, documents ? 17 : 13);
-  std::vector<std::string> values = TakeAll(bucket, used);
+  std::vector<std::string> values = BucketAndArrays(bucket, used);
   values[1] = absl::StrCat(rows.size());
   return {documents ? kUpdateDocuments : kUpdate, std::move(values)};
 }
@@ -278,7 +233,7 @@ StatementCall InsertCall(int bucket, const std::vector<const Batch::Row*>& rows)
     AddDocument(columns[17], ErrorsDocument(task));
     AddProblem(columns + 18, task);
   }
-  return {kInsert, TakeAll(bucket, absl::MakeSpan(columns))};
+  return {kInsert, BucketAndArrays(bucket, absl::MakeSpan(columns))};
 }
 
 std::vector<StatementCall> UpdateCalls(int bucket, const std::vector<const Batch::Row*>& rows) {
@@ -294,107 +249,6 @@ std::vector<StatementCall> UpdateCalls(int bucket, const std::vector<const Batch
   return calls;
 }
 
-namespace {
-
-// The rows of a task in tracker.ready, tracker.alarm and tracker.idle.
-struct ReadyEntry {
-  int64_t rank = 0;
-  int64_t available_us = 0;
-  friend bool operator==(const ReadyEntry&, const ReadyEntry&) = default;
-};
-struct AlarmEntry {
-  int64_t due_us = 0;
-  bool held = false;
-  friend bool operator==(const AlarmEntry&, const AlarmEntry&) = default;
-};
-struct Entries {
-  std::optional<ReadyEntry> ready;
-  std::optional<AlarmEntry> alarm;
-  // update_us.
-  std::optional<int64_t> idle;
-};
-
-Entries EntriesOf(const std::optional<Task>& task) {
-  Entries entries;
-  if (!task) return entries;
-  const bool held = task->status == domain::Status::kInProgress;
-  if (domain::Claimable(*task)) {
-    entries.ready = {-int64_t{task->priority}, Micros(task->available_time)};
-  }
-  if (task->alarm_time != absl::UnixEpoch()) entries.alarm = {Micros(task->alarm_time), held};
-  if (!held) entries.idle = Micros(task->update_time);
-  return entries;
-}
-
-// Rows of the three tables, all to be added or all to be removed.
-class EntryArrays {
- public:
-  void Add(const TaskKey& key, const ReadyEntry& entry) {
-    ready_[0].AddText(key.name_space);
-    ready_[1].Add(entry.rank);
-    ready_[2].Add(entry.available_us);
-    ready_[3].AddText(key.id);
-    has_ready_ = true;
-  }
-  void Add(const TaskKey& key, const AlarmEntry& entry) {
-    alarm_[0].Add(entry.due_us);
-    alarm_[1].AddText(key.name_space);
-    alarm_[2].AddText(key.id);
-    alarm_[3].AddBool(entry.held);
-    has_alarm_ = true;
-  }
-  void Add(const TaskKey& key, int64_t update_us) {
-    idle_[0].AddText(key.name_space);
-    idle_[1].Add(update_us);
-    idle_[2].AddText(key.id);
-    has_idle_ = true;
-  }
-  void AppendAdds(int bucket, std::vector<StatementCall>* calls) {
-    if (has_ready_) calls->push_back({kAddReady, TakeAll(bucket, absl::MakeSpan(ready_))});
-    if (has_alarm_) calls->push_back({kAddAlarm, TakeAll(bucket, absl::MakeSpan(alarm_))});
-    if (has_idle_) calls->push_back({kAddIdle, TakeAll(bucket, absl::MakeSpan(idle_))});
-  }
-  void AppendRemoves(int bucket, std::vector<StatementCall>* calls) {
-    if (has_ready_) calls->push_back({kRemoveReady, TakeAll(bucket, absl::MakeSpan(ready_))});
-    // By its time and key alone.
-    const auto alarm_key = absl::MakeSpan(alarm_).first(3);
-    if (has_alarm_) calls->push_back({kRemoveAlarm, TakeAll(bucket, alarm_key)});
-    if (has_idle_) calls->push_back({kRemoveIdle, TakeAll(bucket, absl::MakeSpan(idle_))});
-  }
-
- private:
-  ArrayLiteral ready_[4], alarm_[4], idle_[3];
-  bool has_ready_ = false, has_alarm_ = false, has_idle_ = false;
-};
-
-template <typename Entry>
-void Compare(const TaskKey& key, const std::optional<Entry>& before,
-             const std::optional<Entry>& after, EntryArrays& removed, EntryArrays& added) {
-  if (before == after) return;
-  if (before) removed.Add(key, *before);
-  if (after) added.Add(key, *after);
-}
-
-}  // namespace
-
-std::vector<StatementCall> EntryCalls(int bucket, const Batch& batch) {
-  EntryArrays removed, added;
-  for (size_t i = 0; i < batch.rows().size(); ++i) {
-    const Batch::Row& row = batch.rows()[i];
-    if (!row.changed) continue;
-    const TaskKey& key = batch.keys()[i];
-    const Entries before = EntriesOf(row.before);
-    const Entries after = EntriesOf(row.after);
-    Compare(key, before.ready, after.ready, removed, added);
-    Compare(key, before.alarm, after.alarm, removed, added);
-    Compare(key, before.idle, after.idle, removed, added);
-  }
-  std::vector<StatementCall> calls;
-  removed.AppendRemoves(bucket, &calls);
-  added.AppendAdds(bucket, &calls);
-  return calls;
-}
-
 std::vector<std::string> AttemptValues(int bucket, const Batch::AttemptDeltas& deltas,
                                        absl::Time now) {
   ArrayLiteral columns[4];
@@ -404,7 +258,7 @@ std::vector<std::string> AttemptValues(int bucket, const Batch::AttemptDeltas& d
     columns[2].Add(count.ended);
     columns[3].Add(count.failed);
   }
-  return TakeAll(bucket, absl::MakeSpan(columns));
+  return BucketAndArrays(bucket, absl::MakeSpan(columns));
 }
 
 absl::StatusOr<Task> TaskFrom(const Rows& rows, int row, int first) {

@@ -56,8 +56,6 @@ std::vector<std::string> KeyValues(int bucket, const std::vector<domain::TaskKey
 std::vector<StatementCall> DeleteCalls(int bucket, const std::vector<domain::TaskKey>& keys);
 StatementCall InsertCall(int bucket, const std::vector<const Batch::Row*>& rows);
 std::vector<StatementCall> UpdateCalls(int bucket, const std::vector<const Batch::Row*>& rows);
-// What the batch changes in tracker.ready, tracker.alarm and tracker.idle.
-std::vector<StatementCall> EntryCalls(int bucket, const Batch& batch);
 std::vector<std::string> CountValues(int bucket, const Batch::CountDeltas& deltas);
 std::vector<std::string> AttemptValues(int bucket, const Batch::AttemptDeltas& deltas,
                                        absl::Time now);
