@@ -62,6 +62,7 @@ absl::Duration PurgeWalk::Step() {
   if (queries_.empty()) return interval_;
   const absl::Time began = absl::Now();
   store::FinishedQuery& query = queries_.back();
+  bool behind = false;
   // The policy of today: the walk may have taken long to come here.
   const PolicyCache::PolicyPointer policy = policies_->Of(query.name_space);
   if (policy && policy->retention) {
@@ -72,13 +73,17 @@ absl::Duration PurgeWalk::Step() {
       queries_.pop_back();
       return kMaxPause;
     }
+    // As much as there may be in a step: there is more, and it must not be made faster than it
+    // goes.
+    behind = purged->found >= query.limit;
     query.after = std::move(purged->next);
   } else {
     query.after.reset();
   }
   if (!query.after) queries_.pop_back();
   if (queries_.empty()) return interval_;
-  return std::clamp(absl::Now() - began, kMinPause, kMaxPause);
+  const absl::Duration took = absl::Now() - began;
+  return std::clamp(behind ? took / 4 : took, kMinPause, kMaxPause);
 }
 
 }  // namespace tracker::service

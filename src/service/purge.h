@@ -40,7 +40,8 @@ class PurgeWalk {
   PurgeWalk(store::Store* store, const PolicyCache* policies, absl::Duration interval);
 
   // One step. How long to wait before the next: within a walk about as long as the step took, so
-  // that what users wait for comes first.
+  // that what users wait for comes first; a quarter of that where there is more than a step may
+  // delete.
   absl::Duration Step();
 
  private:

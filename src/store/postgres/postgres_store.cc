@@ -26,7 +26,8 @@ class PostgresStore : public Store {
  public:
   PostgresStore(const std::string& url, int buckets, const OpenOptions& options)
       : lanes_(std::max(1, options.writers)),
-        write_pool_(url, lanes_),
+        // The reaper and the purge write too, one at a time, and the lanes must not wait for them.
+        write_pool_(url, lanes_ + 1),
         claim_pool_(url, kClaimers),
         // What runs in the background reads too, and must not wait for a page.
         read_pool_(url, std::max(1, options.readers) + kBackground),
