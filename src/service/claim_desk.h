@@ -31,7 +31,7 @@ namespace tracker::service {
 struct ClaimDeskOptions {
   // How often the database is polled, at most (it is made up to a tenth shorter at random).
   // Infinite: the desk has no clock of its own, and somebody calls Tick.
-  absl::Duration interval = absl::Milliseconds(600);
+  absl::Duration interval = absl::Milliseconds(650);
   // Claims that may wait.
   size_t queue = limits::kClaimQueue;
   // Steps at once: while one waits for the database, another namespace need not.

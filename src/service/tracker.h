@@ -113,7 +113,7 @@ struct TrackerOptions {
   absl::Duration policy_interval = absl::Milliseconds(500);
   // How often a namespace's waiting Claims look for what other servers have made available; with
   // the reaper's interval well within the second that is promised.
-  absl::Duration claim_interval = absl::Milliseconds(600);
+  absl::Duration claim_interval = absl::Milliseconds(650);
   // Told whenever the store goes away or comes back, from a thread of the service; once at the
   // start, with what is so then.
   std::function<void(bool healthy)> on_health;

@@ -207,7 +207,8 @@ TEST(WaitingClaimsTest, AThousandCostTheIdleDatabaseAtMostTwoStatementsASecond) 
   constexpr int kWaiting = 1000;
   World world;
   const std::string url = world.NewStore(Kind::kPostgres);
-  testing::TrackerdProcess& server = world.Serve(url);
+  // Without what works in the background all the time anyway, and would only add noise.
+  testing::TrackerdProcess& server = world.Serve(url, {"--no-reaper", "--no-purge"});
   const std::string database = url.substr(url.rfind('/') + 1);
   const std::string psql = SharedPostgres().program_folder() + "/psql";
   const auto transactions = [&] {
@@ -224,7 +225,7 @@ TEST(WaitingClaimsTest, AThousandCostTheIdleDatabaseAtMostTwoStatementsASecond) 
     absl::SleepFor(absl::Seconds(2));
     const int64_t before = transactions();
     const absl::Time begin = absl::Now();
-    absl::SleepFor(absl::Seconds(6));
+    absl::SleepFor(absl::Seconds(10));
     return static_cast<double>(transactions() - before) /
            absl::ToDoubleSeconds(absl::Now() - begin);
   };
@@ -250,7 +251,8 @@ TEST(WaitingClaimsTest, AThousandCostTheIdleDatabaseAtMostTwoStatementsASecond) 
   RecordProperty("with_waiting_per_second", absl::StrCat(with_waiting));
   std::printf("transactions/s: idle %.2f, with %d waiting claims %.2f\n", idle, kWaiting,
               with_waiting);
-  EXPECT_LE(with_waiting - idle, 2.5);
+  // The rest of the server is not quite even: half a statement of it is noise.
+  EXPECT_LE(with_waiting - idle, 2.0 + 0.5);
   for (const auto& one : waiting) one->context.TryCancel();
   for (int i = 0; i < kWaiting; ++i) {
     void* tag = nullptr;
