@@ -65,10 +65,11 @@ absl::Status BulkJob::EstimateTotal(JobRun& run) {
 }
 
 absl::Status BulkJob::ReadPage(JobRun& run, store::Page& page) {
-  return run.Persist([&] {
+  return run.Persist([&]() -> absl::Status {
     absl::StatusOr<store::Page> read = store_->List(query_);
-    if (read.ok()) page = *std::move(read);
-    return read.status();
+    if (!read.ok()) return read.status();
+    page = *std::move(read);
+    return absl::OkStatus();
   });
 }
 
