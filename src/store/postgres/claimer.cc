@@ -331,6 +331,7 @@ absl::StatusOr<std::vector<bool>> Claimer::HaveClaimable(
     status = rows.status();
     if (!status.ok()) continue;
     std::vector<bool> answer;
+    answer.reserve(rows->size());
     for (int row = 0; row < rows->size(); ++row) answer.push_back(rows->Text(row, 0) == "t");
     return answer;
   }
