@@ -139,6 +139,7 @@ std::vector<StatementCall> DeleteCalls(int bucket, const std::vector<TaskKey>& k
   std::map<std::string, ArrayLiteral> ids;
   for (const TaskKey& key : keys) ids[key.name_space].AddText(key.id);
   std::vector<StatementCall> calls;
+  calls.reserve(ids.size());
   for (auto& [name_space, of_it] : ids) {
     calls.push_back({kDelete, {absl::StrCat(bucket), name_space, of_it.Take()}});
   }
