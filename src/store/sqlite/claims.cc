@@ -209,6 +209,7 @@ class Step {
     commands.reserve(chosen_.size());
     for (const Chosen& chosen : chosen_) commands.push_back(StartOf(chosen));
     std::vector<const domain::Command*> pointers;
+    pointers.reserve(commands.size());
     for (const domain::Command& command : commands) pointers.push_back(&command);
     Batch batch(pointers);
     std::map<TaskKey, int64_t> row_ids_by_key;
@@ -218,6 +219,7 @@ class Step {
     }
     // In the order of the batch's keys.
     std::vector<int64_t> row_ids;
+    row_ids.reserve(row_ids_by_key.size());
     for (const auto& [key, row_id] : row_ids_by_key) row_ids.push_back(row_id);
     if (absl::Status status = LoadPrerequisites(connection_, batch); !status.ok()) return status;
     batch.Run(now_);
