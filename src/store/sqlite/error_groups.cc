@@ -1,6 +1,7 @@
 #include "src/store/sqlite/error_groups.h"
 
 #include <algorithm>
+#include <cstddef>
 #include <string>
 #include <tuple>
 #include <utility>
@@ -33,8 +34,8 @@ std::vector<ErrorGroup> Largest(Groups groups, int limit) {
   sorted.reserve(groups.size());
   for (auto& [fingerprint, group] : groups) sorted.push_back(std::move(group));
   const size_t kept = std::min(sorted.size(), static_cast<size_t>(std::max(0, limit)));
-  std::partial_sort(sorted.begin(), sorted.begin() + kept, sorted.end(),
-                    [](const ErrorGroup& a, const ErrorGroup& b) {
+  std::partial_sort(sorted.begin(), sorted.begin() + static_cast<std::ptrdiff_t>(kept),
+                    sorted.end(), [](const ErrorGroup& a, const ErrorGroup& b) {
                       return std::tie(b.count, b.last, b.fingerprint) <
                              std::tie(a.count, a.last, a.fingerprint);
                     });
