@@ -48,6 +48,8 @@ std::unique_ptr<Message> GoodRequest(const google::protobuf::MethodDescriptor& m
   set("namespace", kJobs);
   set("id", kHeld);
   set("lock", kLock);
+  if (const auto* action = method.input_type()->FindFieldByName("action"))
+    request->GetReflection()->SetEnumValue(request.get(), action, v1::BULK_ACTION_RETRY);
   return request;
 }
 

@@ -120,7 +120,9 @@ absl::StatusOr<Page> ReadPage(Connection& connection, const ListQuery& query) {
   // The scan and the rows it finds are of one moment.
   const absl::StatusOr<Transaction> snapshot = Transaction::BeginRead(connection);
   if (!snapshot.ok()) return snapshot.status();
-  absl::StatusOr<Statement> scan = Scan(query).Begin(connection);
+  // It holds what the statement has bound.
+  const Scan places(query);
+  absl::StatusOr<Statement> scan = places.Begin(connection);
   if (!scan.ok()) return scan.status();
   static const std::string kSelectByRowId =
       absl::StrCat("SELECT ", kTaskColumns, " FROM task WHERE rowid = ?");
