@@ -14,6 +14,17 @@ size_t OptionalSize(const std::optional<std::string>& text) { return text ? text
 
 }  // namespace
 
+std::vector<const Command*> PointersTo(const std::vector<Command>& commands) {
+  std::vector<const Command*> pointers;
+  pointers.reserve(commands.size());
+  for (const Command& command : commands) pointers.push_back(&command);
+  return pointers;
+}
+
+bool MayPass(Reason reason) {
+  return reason == Reason::kStoreUnavailable || reason == Reason::kOverloaded;
+}
+
 absl::string_view ActionName(const Action& action) {
   constexpr absl::string_view kNames[] = {"create", "start",   "heartbeat", "succeed",
                                           "fail",   "release", "ignore",    "reset",

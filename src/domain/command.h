@@ -94,6 +94,9 @@ struct Command {
   double random = 0;
 };
 
+// As a store takes them; they must outlive it.
+std::vector<const Command*> PointersTo(const std::vector<Command>& commands);
+
 // "start", "succeed", ...
 absl::string_view ActionName(const Action& action);
 
@@ -128,6 +131,9 @@ enum class Reason {
 
 // "TASK_LOCKED", ... as in google.rpc.ErrorInfo.
 absl::string_view ReasonName(Reason reason);
+
+// Whether the same command may be taken a moment later: the store was away, or too much was queued.
+bool MayPass(Reason reason);
 
 // What became of a command.
 struct Outcome {

@@ -24,10 +24,6 @@ int StepLimit(int max_per_second) {
   return std::clamp(max_per_second / kRateSteps, 1, limits::kJobStep);
 }
 
-bool MayPass(Reason reason) {
-  return reason == Reason::kStoreUnavailable || reason == Reason::kOverloaded;
-}
-
 }  // namespace
 
 BulkJob::BulkJob(store::Store* store, WriteFunction write, BulkRequest request)
@@ -128,7 +124,7 @@ absl::Status BulkJob::Update(std::vector<domain::Task> tasks, JobRun& run) {
                         request_.action == BulkAction::kDelete;
       if (outcomes[i].ok() || gone) {
         ++run.progress.updated;
-      } else if (MayPass(outcomes[i].reason)) {
+      } else if (domain::MayPass(outcomes[i].reason)) {
         left.push_back(std::move(commands[i]));
       } else {
         ++run.progress.skipped;

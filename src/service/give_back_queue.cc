@@ -8,8 +8,6 @@
 
 namespace tracker::service {
 
-using domain::Reason;
-
 void GiveBackQueue::Add(std::vector<domain::Task> tasks) {
   std::vector<Pending> batch;
   batch.reserve(tasks.size());
@@ -41,10 +39,7 @@ void GiveBackQueue::Write(std::vector<Pending> batch) {
   lanes_->Write(std::move(commands), {},
                 [this, batch = std::move(batch)](std::vector<domain::Outcome> outcomes) mutable {
                   for (size_t i = 0; i < batch.size(); ++i) {
-                    const Reason reason = outcomes[i].reason;
-                    if (reason == Reason::kStoreUnavailable || reason == Reason::kOverloaded) {
-                      Keep(std::move(batch[i]));
-                    }
+                    if (domain::MayPass(outcomes[i].reason)) Keep(std::move(batch[i]));
                   }
                 });
 }

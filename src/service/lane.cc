@@ -3,8 +3,6 @@
 #include <algorithm>
 #include <utility>
 
-#include "absl/container/flat_hash_set.h"
-
 namespace tracker::service {
 
 using domain::Outcome;
@@ -119,19 +117,9 @@ std::vector<Outcome> Lane::Apply(const std::vector<Entry>& batch) {
   std::vector<const domain::Command*> commands;
   commands.reserve(batch.size());
   for (const Entry& entry : batch) commands.push_back(&entry.command);
-  return store_->Apply(commands);
-}
-
-void Lane::WakeClaims(const std::vector<Entry>& batch, const std::vector<Outcome>& outcomes) {
-  if (!options_.on_claimable) return;
-  absl::flat_hash_set<absl::string_view> woken;
-  for (size_t i = 0; i < batch.size(); ++i) {
-    const domain::Command& command = batch[i].command;
-    if (!outcomes[i].ok() || !outcomes[i].task || !domain::Claimable(*outcomes[i].task)) continue;
-    // It answers the task as it was.
-    if (std::holds_alternative<domain::Delete>(command.action)) continue;
-    if (woken.insert(command.key.name_space).second) options_.on_claimable(command.key.name_space);
-  }
+  std::vector<Outcome> outcomes = store_->Apply(commands);
+  TellClaimable(commands, outcomes, options_.on_claimable);
+  return outcomes;
 }
 
 void Lane::ApplyBatch(std::vector<Entry> batch) {
@@ -144,7 +132,6 @@ void Lane::ApplyBatch(std::vector<Entry> batch) {
     outcomes.assign(batch.size(), {.reason = Reason::kStoreUnavailable,
                                    .message = "the policies cannot be read from the database"});
   }
-  WakeClaims(batch, outcomes);
   bool unavailable = false;
   for (size_t i = 0; i < batch.size(); ++i) {
     unavailable |= outcomes[i].reason == Reason::kStoreUnavailable;

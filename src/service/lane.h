@@ -16,6 +16,7 @@
 #include "absl/synchronization/mutex.h"
 #include "absl/time/clock.h"
 #include "src/base/limits.h"
+#include "src/service/claimable.h"
 #include "src/service/policy_cache.h"
 #include "src/service/write_call.h"
 #include "src/store/store.h"
@@ -35,7 +36,7 @@ struct LaneOptions {
   // at once. Null: the commands keep what they have.
   PolicyCache* policies = nullptr;
   // Called on the lane's thread for each namespace of which a commit left a task claimable.
-  std::function<void(const std::string& name_space)> on_claimable;
+  OnClaimable on_claimable;
 };
 
 // Why a caller's work is not worth doing any more; kOk: it is.
@@ -78,7 +79,6 @@ class Lane {
   // False: the policies are not known.
   bool StampPolicies(std::vector<Entry>& batch) const;
   std::vector<domain::Outcome> Apply(const std::vector<Entry>& batch);
-  void WakeClaims(const std::vector<Entry>& batch, const std::vector<domain::Outcome>& outcomes);
 
   store::Store* const store_;
   const LaneOptions options_;

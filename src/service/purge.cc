@@ -21,11 +21,9 @@ int64_t Delete(store::Store& store, const store::FinishedPage& page) {
     commands.push_back(
         {.key = key, .token = NewLockToken(), .action = domain::Purge{.before = page.before}});
   }
-  std::vector<const domain::Command*> pointers;
-  pointers.reserve(commands.size());
-  for (const domain::Command& command : commands) pointers.push_back(&command);
   int64_t deleted = 0;
-  for (const domain::Outcome& outcome : store.Apply(pointers, {.skip_held = true})) {
+  for (const domain::Outcome& outcome :
+       store.Apply(domain::PointersTo(commands), {.skip_held = true})) {
     // One that has changed meanwhile is answered as it stands.
     const bool gone = outcome.ok() && outcome.task && domain::Finished(outcome.task->status) &&
                       outcome.task->update_time <= page.before;

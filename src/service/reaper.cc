@@ -4,7 +4,6 @@
 #include <utility>
 #include <vector>
 
-#include "absl/container/flat_hash_set.h"
 #include "absl/random/random.h"
 #include "src/base/limits.h"
 #include "src/base/token.h"
@@ -39,18 +38,14 @@ absl::StatusOr<Reaped> Reaper::Step(int limit) {
   if (!keys.ok()) return keys.status();
   Reaped reaped{.found = static_cast<int>(keys->size())};
   const std::vector<domain::Command> commands = ExpireEach(*std::move(keys), options_);
-  std::vector<const domain::Command*> pointers;
-  pointers.reserve(commands.size());
-  for (const domain::Command& command : commands) pointers.push_back(&command);
-  if (pointers.empty()) return reaped;
-  absl::flat_hash_set<std::string> woken;
-  for (const domain::Outcome& outcome : store_->Apply(pointers, {.skip_held = true})) {
+  if (commands.empty()) return reaped;
+  const std::vector<const domain::Command*> pointers = domain::PointersTo(commands);
+  const std::vector<domain::Outcome> outcomes = store_->Apply(pointers, {.skip_held = true});
+  for (const domain::Outcome& outcome : outcomes) {
     reaped.ended += outcome.ok() ? 1 : 0;
     reaped.held += outcome.reason == domain::Reason::kStoreUnavailable ? 1 : 0;
-    if (!outcome.ok() || !outcome.task || !domain::Claimable(*outcome.task)) continue;
-    const std::string& name_space = outcome.task->key.name_space;
-    if (woken.insert(name_space).second && options_.on_claimable) options_.on_claimable(name_space);
   }
+  TellClaimable(pointers, outcomes, options_.on_claimable);
   held_ = std::min(reaped.held, limits::kReapHeld);
   return reaped;
 }

@@ -11,6 +11,7 @@
 
 #include "absl/status/statusor.h"
 #include "src/domain/policy.h"
+#include "src/service/claimable.h"
 #include "src/store/store.h"
 
 namespace tracker::service {
@@ -27,7 +28,7 @@ struct Reaped {
 struct ReaperOptions {
   std::function<std::shared_ptr<const domain::Policy>(const std::string& name_space)> policy_of;
   // Called for each namespace of which a step left a task claimable.
-  std::function<void(const std::string& name_space)> on_claimable;
+  OnClaimable on_claimable;
 };
 
 class Reaper {

@@ -37,9 +37,7 @@ class FakeControl final : public JobControl {
 class JobTest : public ::testing::Test {
  protected:
   std::vector<domain::Outcome> Apply(const std::vector<domain::Command>& commands) {
-    std::vector<const domain::Command*> pointers;
-    for (const domain::Command& command : commands) pointers.push_back(&command);
-    return store_.Apply(pointers);
+    return store_.Apply(domain::PointersTo(commands));
   }
   void Write(const std::string& id, domain::Action action, const std::string& token = "lock") {
     const domain::Command command{.key = {"ns", id}, .token = token, .action = std::move(action)};
