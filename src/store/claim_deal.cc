@@ -2,14 +2,30 @@
 
 #include <algorithm>
 
+#include "absl/container/flat_hash_map.h"
+#include "absl/strings/string_view.h"
+
 namespace tracker::store {
 
 ClaimDeal::ClaimDeal(const std::vector<ClaimOrder>& orders) {
+  absl::flat_hash_map<absl::string_view, size_t> tokens;
   hands_.reserve(orders.size());
-  for (const ClaimOrder& order : orders) {
-    hands_.push_back({.wanted = std::max(0, order.limit), .room = order.byte_limit});
+  for (size_t i = 0; i < orders.size(); ++i) {
+    const auto [first, is_new] = tokens.emplace(orders[i].token, i);
+    if (!is_new) repeats_.emplace_back(i, first->second);
+    hands_.push_back(
+        {.wanted = is_new ? std::max(0, orders[i].limit) : 0, .room = orders[i].byte_limit});
     wanted_ += hands_.back().wanted;
+    longest_worker_ = std::max(longest_worker_, orders[i].worker.size());
   }
+}
+
+size_t ClaimDeal::SizeOf(const domain::Task& task) const {
+  return domain::ByteSize(task) - task.worker.size() + longest_worker_;
+}
+
+void ClaimDeal::CopyRepeats(ClaimAnswer* answer) const {
+  for (const auto& [repeat, first] : repeats_) answer->tasks[repeat] = answer->tasks[first];
 }
 
 void ClaimDeal::Close(size_t order) {

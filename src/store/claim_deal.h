@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstddef>
+#include <utility>
 #include <vector>
 
 #include "src/store/store.h"
@@ -11,15 +12,21 @@ namespace tracker::store {
 
 class ClaimDeal {
  public:
+  // An order with the token of an earlier one is the same claim, sent twice: it is dealt nothing of
+  // its own (CopyRepeats).
   explicit ClaimDeal(const std::vector<ClaimOrder>& orders);
 
   // How many tasks the orders still want.
   int wanted() const { return wanted_; }
   // This order takes no (more) tasks.
   void Close(size_t order);
-  // Who gets the next task, which has this domain::ByteSize; orders.size(): nobody, as nobody has
-  // room for it.
+  // The domain::ByteSize of the task once it is handed out, to whomever.
+  size_t SizeOf(const domain::Task& task) const;
+  // Who gets the next task, which has this size; orders.size(): nobody, as nobody has room for it.
   size_t Deal(size_t bytes);
+
+  // In the end: an order that repeats another one's token gets what that has got.
+  void CopyRepeats(ClaimAnswer* answer) const;
 
  private:
   struct Hand {
@@ -28,6 +35,9 @@ class ClaimDeal {
     bool empty = true;
   };
   std::vector<Hand> hands_;
+  // Orders with the token of an earlier one, and that one.
+  std::vector<std::pair<size_t, size_t>> repeats_;
+  size_t longest_worker_ = 0;
   int wanted_ = 0;
   size_t next_ = 0;
 };

@@ -89,6 +89,19 @@ TEST_P(ClaimRepeatTest, TwiceInOneStepGetsNothingThatARepeatedOneWouldNot) {
   EXPECT_EQ(Sorted(ClaimIds(2, token)), Ids(given.begin(), given.end()));
 }
 
+TEST_P(ClaimRepeatTest, TheSameTokenInAnotherNamespaceIsAnotherClaim) {
+  CreateInOrder({"a"});
+  CreateInOrder({"b"}, {}, "other");
+  const std::string token = NewLockToken();
+  ASSERT_EQ(ClaimIds(1, token), Ids{"a"});
+  ClaimQuery other = QueryOf({OrderOf(1, token)});
+  other.name_space = "other";
+  EXPECT_EQ(IdsOf(Claim(store(), other).at(0)), Ids{"b"});
+  // Each is remembered by itself.
+  EXPECT_EQ(IdsOf(Claim(store(), other).at(0)), Ids{"b"});
+  EXPECT_EQ(ClaimIds(1, token), Ids{"a"});
+}
+
 TEST_P(ClaimRepeatTest, IsForgottenAfterAWhile) {
   CreateInOrder({"a", "b"});
   const std::string token = NewLockToken();

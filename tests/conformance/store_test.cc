@@ -87,9 +87,7 @@ Command Make(const std::string& id, domain::Action action, std::string token,
 }
 
 std::vector<Outcome> ApplyTo(Store& store, const std::vector<Command>& commands) {
-  std::vector<const Command*> pointers;
-  for (const Command& command : commands) pointers.push_back(&command);
-  std::vector<Outcome> outcomes = store.Apply(pointers);
+  std::vector<Outcome> outcomes = store.Apply(domain::PointersTo(commands));
   EXPECT_EQ(outcomes.size(), commands.size());
   outcomes.resize(commands.size());
   return outcomes;

@@ -268,8 +268,7 @@ TEST_P(TroubleTest, WhatIsHeldIsLeftOutWhereThatIsAsked) {
   }
   for (const Outcome& outcome : Apply(commands)) ASSERT_OK(outcome);
   for (Command& command : commands) command.action = domain::Ignore{};
-  std::vector<const Command*> pointers;
-  for (const Command& command : commands) pointers.push_back(&command);
+  const std::vector<const Command*> pointers = domain::PointersTo(commands);
   const absl::Time begin = absl::Now();
   {
     pqxx::connection connection(url());

@@ -57,6 +57,13 @@ class ArrayLiteral {
   bool first_ = true;
 };
 
+// "{0,1,...}": for statements that only read, and may look into all buckets.
+inline std::string AllBuckets(int buckets) {
+  ArrayLiteral array;
+  for (int bucket = 0; bucket < buckets; ++bucket) array.Add(bucket);
+  return array.Take();
+}
+
 // The values of a statement whose first parameter is the bucket and whose others are arrays. Leaves
 // the arrays empty.
 inline std::vector<std::string> BucketAndArrays(int bucket, absl::Span<ArrayLiteral> arrays) {

@@ -43,10 +43,9 @@ const Statement kClaimShares = {
 
 const Statement kRemembered = {
     "remembered",
-    "SELECT c.token, c.namespace, i.id, c.bucket"
-    " FROM unnest($1::text[]) AS k(token)"
-    " CROSS JOIN LATERAL (SELECT bucket, token, namespace, ids FROM tracker.claim"
-    " WHERE bucket = ANY ($2::int[]) AND token = k.token OFFSET 0) c"
+    "SELECT c.token, i.id, c.bucket FROM unnest($2::text[]) AS k(token)"
+    " CROSS JOIN LATERAL (SELECT bucket, token, ids FROM tracker.claim"
+    " WHERE bucket = ANY ($3::int[]) AND token = k.token AND namespace = $1::text OFFSET 0) c"
     " CROSS JOIN LATERAL unnest(c.ids) AS i(id)"};
 
 const Statement kRemember = {"remember",

@@ -16,8 +16,8 @@ extern const Statement kClaimAfter;
 extern const Statement kLastCandidate;
 // How many of the first $2 claimable tasks of namespace $1 each bucket has.
 extern const Statement kClaimShares;
-// Which claims are remembered, and their tasks. $1 tokens, $2 buckets. Rows: token, namespace, id,
-// bucket.
+// Which claims of a namespace are remembered, and their tasks. $1 namespace, $2 tokens, $3 buckets.
+// Rows: token, id, bucket.
 extern const Statement kRemembered;
 // Remembers claims. $1 bucket, $2 namespace, $3 tokens, $4 ids of each as array literals, $5 time.
 extern const Statement kRemember;

@@ -1,18 +1,16 @@
 #include "src/store/postgres/claimer.h"
 
 #include <algorithm>
-#include <limits>
 #include <map>
 #include <utility>
 
 #include "absl/container/flat_hash_map.h"
 #include "absl/random/random.h"
-#include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
-#include "absl/strings/str_split.h"
 #include "absl/time/clock.h"
 #include "src/base/limits.h"
 #include "src/store/batch.h"
+#include "src/store/claim_place.h"
 #include "src/store/postgres/array_literal.h"
 #include "src/store/postgres/batch_commit.h"
 #include "src/store/postgres/claim_statements.h"
@@ -30,45 +28,10 @@ constexpr int kMaxTries = 5;
 // Tasks that are read at once: one that turns out not to fit has been read for nothing.
 constexpr int kFirstRows = 256;
 
-// Where the candidates go on, in the order of tracker.ready.
-struct Place {
-  int64_t rank = std::numeric_limits<int64_t>::min();
-  int64_t available_us = 0;
-  std::string id;
-};
-
-std::string EncodePlace(const Place& place) {
-  return absl::StrCat(place.rank, ":", place.available_us, ":", place.id);
-}
-
-absl::StatusOr<Place> DecodePlace(const std::string& text) {
-  Place place;
-  if (text.empty()) return place;
-  const std::vector<std::string> parts = absl::StrSplit(text, absl::MaxSplits(':', 2));
-  if (parts.size() != 3 || !absl::SimpleAtoi(parts[0], &place.rank) ||
-      !absl::SimpleAtoi(parts[1], &place.available_us)) {
-    return absl::InvalidArgumentError("not a place where a claim can go on");
-  }
-  place.id = parts[2];
-  return place;
-}
-
 std::string TextArray(const std::vector<std::string>& texts) {
   ArrayLiteral array;
   for (const std::string& text : texts) array.AddText(text);
   return array.Take();
-}
-
-// "{0,1,...}"
-std::string AllBuckets(int buckets) {
-  ArrayLiteral array;
-  for (int bucket = 0; bucket < buckets; ++bucket) array.Add(bucket);
-  return array.Take();
-}
-
-// Unavailable, in words for a caller.
-absl::Status Unreachable(const absl::Status& status) {
-  return absl::UnavailableError(absl::StrCat("the database cannot be reached: ", status.message()));
 }
 
 }  // namespace
@@ -77,30 +40,24 @@ absl::Status Unreachable(const absl::Status& status) {
 struct Claimer::Step {
   explicit Step(const ClaimQuery& claim) : query(claim), deal(claim.orders) {
     answer.tasks.resize(claim.orders.size());
-    for (const ClaimOrder& order : claim.orders) {
-      longest_worker = std::max(longest_worker, order.worker.size());
-    }
   }
 
   ClaimAnswer Finish() && {
-    for (const auto& [copy, original] : copies) answer.tasks[copy] = answer.tasks[original];
+    deal.CopyRepeats(&answer);
     return std::move(answer);
   }
 
   const ClaimQuery& query;
   ClaimDeal deal;
   ClaimAnswer answer;
-  Place from;
+  ClaimPlace from;
   size_t bytes = 0;
-  // A task grows by its new worker's name.
-  size_t longest_worker = 0;
-  // Orders with the token of an earlier one, and that one.
-  std::vector<std::pair<size_t, size_t>> copies;
 };
 
 absl::StatusOr<ClaimAnswer> Claimer::Claim(const ClaimQuery& query) {
   thread_local absl::BitGen random;
-  if (absl::StatusOr<Place> from = DecodePlace(query.from); !from.ok()) return from.status();
+  if (absl::StatusOr<ClaimPlace> from = DecodeClaimPlace(query.from); !from.ok())
+    return from.status();
   absl::Status status;
   for (int tries = 0; tries < kMaxTries; ++tries) {
     if (tries > 0) absl::SleepFor(absl::Milliseconds(10 * tries * absl::Uniform(random, 0.0, 1.0)));
@@ -117,13 +74,13 @@ absl::StatusOr<ClaimAnswer> Claimer::Claim(const ClaimQuery& query) {
       absl::IsDataLoss(status)) {
     return absl::InternalError(absl::StrCat("the database refused the claim: ", status.message()));
   }
-  return Unreachable(status);
+  return ReadAccess::Unreachable(status);
 }
 
 absl::StatusOr<ClaimAnswer> Claimer::ClaimOnce(const ClaimQuery& query) {
   Step step(query);
-  step.from = *DecodePlace(query.from);
-  absl::StatusOr<ConnectionPool::Lease> lease = pool_->Acquire();
+  step.from = *DecodeClaimPlace(query.from);
+  absl::StatusOr<ConnectionPool::Lease> lease = read_.pool()->Acquire();
   if (!lease.ok()) return lease.status();
   Connection& connection = **lease;
   if (absl::Status recalled = Recall(connection, step); !recalled.ok()) return recalled;
@@ -132,7 +89,7 @@ absl::StatusOr<ClaimAnswer> Claimer::ClaimOnce(const ClaimQuery& query) {
   if (wanted == 0) return std::move(step).Finish();
   absl::StatusOr<std::vector<int>> shares = Shares(connection, query, wanted);
   if (!shares.ok()) return shares.status();
-  for (int bucket = 0; bucket < buckets_; ++bucket) {
+  for (int bucket = 0; bucket < read_.buckets(); ++bucket) {
     if ((*shares)[bucket] == 0) continue;
     absl::Status claimed = ClaimInBucket(connection, bucket, (*shares)[bucket], step);
     if (!claimed.ok()) {
@@ -146,11 +103,11 @@ absl::StatusOr<ClaimAnswer> Claimer::ClaimOnce(const ClaimQuery& query) {
 absl::StatusOr<std::vector<int>> Claimer::Shares(Connection& connection, const ClaimQuery& query,
                                                  int wanted) const {
   // With one bucket there is nothing to share out.
-  if (buckets_ == 1) return std::vector<int>{wanted};
+  if (read_.buckets() == 1) return std::vector<int>{wanted};
   absl::StatusOr<Rows> rows =
       connection.Execute({kClaimShares, {query.name_space, absl::StrCat(wanted)}});
   if (!rows.ok()) return rows.status();
-  std::vector<int> shares(buckets_, 0);
+  std::vector<int> shares(read_.buckets(), 0);
   for (int row = 0; row < rows->size(); ++row) {
     shares[rows->Int(row, 0)] = static_cast<int>(rows->Int(row, 1));
   }
@@ -161,15 +118,12 @@ absl::Status Claimer::Recall(Connection& connection, Step& step) const {
   absl::flat_hash_map<std::string, size_t> orders;
   std::vector<std::string> tokens;
   for (size_t i = 0; i < step.query.orders.size(); ++i) {
-    const auto [first, is_new] = orders.emplace(step.query.orders[i].token, i);
-    if (!is_new) {
-      step.deal.Close(i);
-      step.copies.emplace_back(i, first->second);
-    }
+    // Of those with the same token the first counts.
+    orders.emplace(step.query.orders[i].token, i);
     tokens.push_back(step.query.orders[i].token);
   }
-  absl::StatusOr<Rows> rows =
-      connection.Execute({kRemembered, {TextArray(tokens), AllBuckets(buckets_)}});
+  absl::StatusOr<Rows> rows = connection.Execute(
+      {kRemembered, {step.query.name_space, TextArray(tokens), AllBuckets(read_.buckets())}});
   if (!rows.ok()) return rows.status();
   struct Remembered {
     std::string token;
@@ -178,9 +132,9 @@ absl::Status Claimer::Recall(Connection& connection, Step& step) const {
   std::map<std::pair<int64_t, size_t>, Remembered> claims;
   for (int row = 0; row < rows->size(); ++row) {
     const size_t order = orders.at(std::string(rows->Text(row, 0)));
-    Remembered& claim = claims[{rows->Int(row, 3), order}];
+    Remembered& claim = claims[{rows->Int(row, 2), order}];
     claim.token = std::string(rows->Text(row, 0));
-    claim.keys.push_back({std::string(rows->Text(row, 1)), std::string(rows->Text(row, 2))});
+    claim.keys.push_back({step.query.name_space, std::string(rows->Text(row, 1))});
   }
   for (const auto& [place, claim] : claims) {
     std::vector<std::string> values = KeyValues(static_cast<int>(place.first), claim.keys);
@@ -190,7 +144,7 @@ absl::Status Claimer::Recall(Connection& connection, Step& step) const {
     for (int row = 0; row < held->size(); ++row) {
       absl::StatusOr<Task> task = TaskFrom(*held, row, 1);
       if (!task.ok()) return task.status();
-      step.answer.now = absl::FromUnixMicros(held->Int(row, 0)) + ClockOffset();
+      step.answer.now = absl::FromUnixMicros(held->Int(row, 0)) + read_.ClockOffset();
       step.answer.tasks[place.second].push_back(*std::move(task));
     }
     step.deal.Close(place.second);
@@ -208,7 +162,8 @@ struct Starts {
   std::vector<std::string> places;
 };
 
-StatementCall CandidatesCall(const ClaimQuery& query, int bucket, int rows, const Place& from) {
+StatementCall CandidatesCall(const ClaimQuery& query, int bucket, int rows,
+                             const ClaimPlace& from) {
   StatementCall call{
       query.after.empty() ? kClaim : kClaimAfter,
       {absl::StrCat(bucket), query.name_space, absl::StrCat(rows), absl::StrCat(from.rank),
@@ -247,7 +202,7 @@ StatementCall RememberCall(const ClaimQuery& query, int bucket, const Starts& st
 absl::Status Claimer::ClaimInBucket(Connection& connection, int bucket, int wanted, Step& step) {
   const ClaimQuery& query = step.query;
   Starts starts;
-  Place place = step.from;
+  ClaimPlace place = step.from;
   absl::Time now;
   bool begun = false;
   bool exhausted = false;
@@ -259,14 +214,14 @@ absl::Status Claimer::ClaimInBucket(Connection& connection, int bucket, int want
     begun = true;
     int found = 0;
     for (int row = 0; row < rows->size(); ++row) {
-      now = absl::FromUnixMicros(rows->Int(row, 0)) + ClockOffset();
+      now = absl::FromUnixMicros(rows->Int(row, 0)) + read_.ClockOffset();
       if (rows->IsNull(row, 1)) continue;
       ++found;
       absl::StatusOr<Task> task = TaskFrom(*rows, row, 2);
       // A row that cannot be read must not stop the claims of all others.
       if (!task.ok()) continue;
       place = {-int64_t{task->priority}, absl::ToUnixMicros(task->available_time), task->key.id};
-      const size_t bytes = domain::ByteSize(*task) + step.longest_worker;
+      const size_t bytes = step.deal.SizeOf(*task);
       const size_t order = step.deal.Deal(bytes);
       if (order == query.orders.size()) break;
       step.bytes += bytes;
@@ -289,16 +244,14 @@ absl::Status Claimer::ClaimInBucket(Connection& connection, int bucket, int want
     if (!last.ok()) return last.status();
     if (last->size() > 0) {
       step.answer.next =
-          EncodePlace({last->Int(0, 0), last->Int(0, 1), std::string(last->Text(0, 2))});
+          EncodeClaimPlace({last->Int(0, 0), last->Int(0, 1), std::string(last->Text(0, 2))});
     }
   }
   if (starts.tasks.empty()) {
     connection.Rollback();
     return absl::OkStatus();
   }
-  std::vector<const Command*> commands;
-  commands.reserve(starts.commands.size());
-  for (const Command& command : starts.commands) commands.push_back(&command);
+  const std::vector<const Command*> commands = domain::PointersTo(starts.commands);
   Batch batch(commands);
   for (size_t i = 0; i < starts.tasks.size(); ++i) {
     batch.Load(std::move(starts.tasks[i]), std::move(starts.places[i]));
@@ -320,22 +273,14 @@ absl::Status Claimer::ClaimInBucket(Connection& connection, int bucket, int want
 }
 
 absl::StatusOr<std::vector<bool>> Claimer::HaveClaimable(
-    const std::vector<std::string>& name_spaces) {
-  absl::Status status;
-  // A connection that was idle may be long dead: a second try tells.
-  for (int tries = 0; tries < 2; ++tries) {
-    absl::StatusOr<ConnectionPool::Lease> lease = pool_->Acquire();
-    if (!lease.ok()) return Unreachable(lease.status());
-    absl::StatusOr<Rows> rows =
-        (*lease)->Execute({kHaveClaimable, {AllBuckets(buckets_), TextArray(name_spaces)}});
-    status = rows.status();
-    if (!status.ok()) continue;
-    std::vector<bool> answer;
-    answer.reserve(rows->size());
-    for (int row = 0; row < rows->size(); ++row) answer.push_back(rows->Text(row, 0) == "t");
-    return answer;
-  }
-  return Unreachable(status);
+    const std::vector<std::string>& name_spaces) const {
+  absl::StatusOr<Rows> rows =
+      read_.Read({kHaveClaimable, {AllBuckets(read_.buckets()), TextArray(name_spaces)}});
+  if (!rows.ok()) return rows.status();
+  std::vector<bool> answer;
+  answer.reserve(rows->size());
+  for (int row = 0; row < rows->size(); ++row) answer.push_back(rows->Text(row, 0) == "t");
+  return answer;
 }
 
 }  // namespace tracker::store::postgres

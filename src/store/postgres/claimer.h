@@ -1,26 +1,25 @@
 // Hands out claimable tasks of a PostgreSQL database. Thread-safe.
 #pragma once
 
-#include <functional>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "absl/status/statusor.h"
-#include "absl/time/time.h"
 #include "src/store/claim_deal.h"
-#include "src/store/postgres/connection_pool.h"
+#include "src/store/postgres/read.h"
 #include "src/store/store.h"
 
 namespace tracker::store::postgres {
 
 class Claimer {
  public:
-  Claimer(ConnectionPool* pool, int buckets, std::function<absl::Duration()> clock_offset)
-      : pool_(pool), buckets_(buckets), clock_offset_(std::move(clock_offset)) {}
+  explicit Claimer(ReadAccess access) : read_(std::move(access)) {}
 
   // Each as the Store method of that name.
   absl::StatusOr<ClaimAnswer> Claim(const ClaimQuery& query);
-  absl::StatusOr<std::vector<bool>> HaveClaimable(const std::vector<std::string>& name_spaces);
+  absl::StatusOr<std::vector<bool>> HaveClaimable(
+      const std::vector<std::string>& name_spaces) const;
 
  private:
   struct Step;
@@ -33,13 +32,8 @@ class Claimer {
                                           int wanted) const;
   // What the tokens that were used before still hold.
   absl::Status Recall(Connection& connection, Step& step) const;
-  absl::Duration ClockOffset() const {
-    return clock_offset_ ? clock_offset_() : absl::ZeroDuration();
-  }
 
-  ConnectionPool* const pool_;
-  const int buckets_;
-  const std::function<absl::Duration()> clock_offset_;
+  const ReadAccess read_;
 };
 
 }  // namespace tracker::store::postgres

@@ -4,6 +4,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "src/base/limits.h"
+#include "src/store/postgres/array_literal.h"
 #include "src/store/postgres/statements.h"
 
 namespace tracker::store::postgres {
@@ -92,20 +93,16 @@ const Statement kFoldAttempts = {
     " SELECT $1::int, namespace, second_us, sum(ended), sum(failed) FROM gone"
     " WHERE second_us >= (extract(epoch FROM now()) * 1000000)::bigint - $3::bigint"
     " GROUP BY namespace, second_us"};
-const Statement kHasAttempts = {"has_attempts",
-                                "SELECT EXISTS (SELECT 1 FROM tracker.attempt_count)"};
 
-// $1 bucket, $2 rows, $3 age in microseconds.
+// $1 bucket, $2 rows, $3 age in microseconds. By their tokens, not by their place: the primary key
+// begins with the bucket, and would be read whole in search of a place.
 const Statement kForgetClaims = {
     "forget_claims",
-    "DELETE FROM tracker.claim WHERE bucket = $1::int AND ctid = ANY (ARRAY("
-    "SELECT ctid FROM tracker.claim WHERE bucket = $1::int"
+    "DELETE FROM tracker.claim WHERE bucket = $1::int AND token = ANY (ARRAY("
+    "SELECT token FROM tracker.claim WHERE bucket = $1::int"
     " AND claim_us < (extract(epoch FROM now()) * 1000000)::bigint - $3::bigint"
-    " ORDER BY claim_us LIMIT $2::int FOR UPDATE SKIP LOCKED))"};
-const Statement kHasOldClaims = {
-    "has_old_claims",
-    "SELECT EXISTS (SELECT 1 FROM tracker.claim"
-    " WHERE claim_us < (extract(epoch FROM now()) * 1000000)::bigint - $1::bigint)"};
+    " ORDER BY claim_us LIMIT $2::int FOR UPDATE SKIP LOCKED))"
+    " AND claim_us < (extract(epoch FROM now()) * 1000000)::bigint - $3::bigint"};
 
 // Whose dead rows lie in the way of what reads their index from its beginning, as every claim and
 // every look for what is due does. Autovacuum looks once a minute, in which millions may pile up. A
@@ -129,22 +126,8 @@ absl::Status VacuumPiledUp(const ReadAccess& read) {
   return absl::OkStatus();
 }
 
-absl::StatusOr<bool> Holds(const ReadAccess& read, const StatementCall& call) {
-  absl::StatusOr<Rows> rows = read.Read(call);
-  if (!rows.ok()) return rows.status();
-  return rows->Text(0, 0) == "t";
-}
-
 std::string Micros(absl::Duration duration) {
   return absl::StrCat(absl::ToInt64Microseconds(duration));
-}
-
-// `condition` says whether there is anything to do: an idle database is not written to.
-absl::Status WriteIf(const ReadAccess& read, const StatementCall& condition,
-                     const StatementCall& call) {
-  const absl::StatusOr<bool> needed = Holds(read, condition);
-  if (!needed.ok()) return needed.status();
-  return *needed ? read.Write({call}) : absl::OkStatus();
 }
 
 }  // namespace
@@ -189,12 +172,10 @@ absl::StatusOr<CountCheck> CheckCounts(const ReadAccess& read) {
 
 absl::StatusOr<AttemptCount> CountAttempts(const ReadAccess& read, const std::string& name_space,
                                            absl::Duration window, absl::Time since) {
-  std::string buckets = "{0";
-  for (int bucket = 1; bucket < read.buckets(); ++bucket) absl::StrAppend(&buckets, ",", bucket);
   absl::StatusOr<Rows> rows =
       read.Read({kCountAttempts,
                  {name_space, absl::StrCat(absl::ToUnixMicros(since)),
-                  Micros(window - read.ClockOffset()), absl::StrCat(buckets, "}")}});
+                  Micros(window - read.ClockOffset()), AllBuckets(read.buckets())}});
   if (!rows.ok()) return rows.status();
   return AttemptCount{rows->Int(0, 0), rows->Int(0, 1)};
 }
@@ -206,17 +187,14 @@ absl::Status Tidy(const ReadAccess& read) {
     const std::string in = absl::StrCat(bucket);
     absl::StatusOr<Rows> excess = read.Read({kExcessCounts, {in}});
     if (!excess.ok()) return excess.status();
-    absl::Status status;
+    // A statement that finds nothing to do writes nothing.
+    std::vector<StatementCall> calls = {
+        {kFoldAttempts, {in, absl::StrCat(kFoldRows), attempt_age}},
+        {kForgetClaims, {in, absl::StrCat(kForgetRows), claim_age}}};
     if (excess->Int(0, 0) >= kFoldFrom) {
-      status = read.Write({{kFoldCounts, {in, absl::StrCat(kFoldRows)}}});
-      if (!status.ok()) return status;
+      calls.push_back({kFoldCounts, {in, absl::StrCat(kFoldRows)}});
     }
-    status = WriteIf(read, {kHasAttempts, {}},
-                     {kFoldAttempts, {in, absl::StrCat(kFoldRows), attempt_age}});
-    if (!status.ok()) return status;
-    status = WriteIf(read, {kHasOldClaims, {claim_age}},
-                     {kForgetClaims, {in, absl::StrCat(kForgetRows), claim_age}});
-    if (!status.ok()) return status;
+    if (absl::Status status = read.Write(calls); !status.ok()) return status;
   }
   return VacuumPiledUp(read);
 }

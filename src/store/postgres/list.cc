@@ -6,6 +6,7 @@
 
 #include "absl/strings/ascii.h"
 #include "absl/strings/str_cat.h"
+#include "src/store/list_filter.h"
 #include "src/store/postgres/array_literal.h"
 #include "src/store/postgres/reader.h"
 #include "src/store/postgres/statements.h"
@@ -101,16 +102,6 @@ Statements StatementsOf(Order order) {
 bool HasFilters(const ListQuery& query) {
   return !query.statuses.empty() || !query.id_prefix.empty() || !query.worker.empty() ||
          !query.error_text.empty() || query.error_fingerprint != 0;
-}
-
-// Whether only tasks with errors can match.
-bool OnlyWithErrors(const ListQuery& query) {
-  if (!query.error_text.empty() || query.error_fingerprint != 0) return true;
-  // What failed says why.
-  return !query.statuses.empty() &&
-         std::all_of(query.statuses.begin(), query.statuses.end(), [](Status status) {
-           return status == Status::kFailed || status == Status::kExhausted;
-         });
 }
 
 // Before the first task of an order.

@@ -32,7 +32,7 @@ class PostgresStore : public Store {
         // What runs in the background reads too, and must not wait for a page.
         read_pool_(url, std::max(1, options.readers) + kBackground),
         writer_(&write_pool_, buckets, options.clock_offset),
-        claimer_(&claim_pool_, buckets, options.clock_offset),
+        claimer_(postgres::ReadAccess(&claim_pool_, buckets, options.clock_offset)),
         read_(&read_pool_, buckets, options.clock_offset) {}
 
   using Store::Apply;

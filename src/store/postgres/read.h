@@ -1,4 +1,4 @@
-// What every reading class of this store is built on: a connection of the pool, a second try, the
+// What all of this store but the writer is built on: a connection of the pool, a second try, the
 // clock. Thread-safe.
 #pragma once
 
@@ -17,6 +17,7 @@ class ReadAccess {
   ReadAccess(ConnectionPool* pool, int buckets, std::function<absl::Duration()> clock_offset)
       : pool_(pool), buckets_(buckets), clock_offset_(std::move(clock_offset)) {}
 
+  ConnectionPool* pool() const { return pool_; }
   int buckets() const { return buckets_; }
   absl::Duration ClockOffset() const {
     return clock_offset_ ? clock_offset_() : absl::ZeroDuration();
@@ -49,6 +50,9 @@ class ReadAccess {
       return done;
     });
   }
+
+  // Unavailable, in words for a caller.
+  static absl::Status Unreachable(const absl::Status& status);
 
  private:
   static const absl::Status& StatusOf(const absl::Status& status) { return status; }

@@ -1,16 +1,14 @@
 #include "src/store/sqlite/claims.h"
 
-#include <algorithm>
 #include <map>
 #include <optional>
 #include <utility>
 
-#include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
-#include "absl/strings/str_split.h"
 #include "src/base/limits.h"
 #include "src/store/batch.h"
 #include "src/store/claim_deal.h"
+#include "src/store/claim_place.h"
 #include "src/store/sqlite/claim_memory.h"
 #include "src/store/sqlite/task_row.h"
 
@@ -25,34 +23,12 @@ constexpr absl::string_view kClaimable =
     " FROM task INDEXED BY task_claimable WHERE namespace = ? AND alarm_us = 0 "
     "AND status IN (0, 20)";
 
-// A place among the claimable tasks of a namespace, as task_claimable has them.
-struct Place {
-  int64_t rank = 0;
-  int64_t available_us = 0;
-  std::string id;
-
-  std::string ToText() const { return absl::StrCat(rank, " ", available_us, " ", id); }
-  static std::optional<Place> From(const std::string& text) {
-    const std::vector<std::string> parts = absl::StrSplit(text, absl::MaxSplits(' ', 2));
-    Place place;
-    if (parts.size() != 3 || !absl::SimpleAtoi(parts[0], &place.rank) ||
-        !absl::SimpleAtoi(parts[1], &place.available_us)) {
-      return std::nullopt;
-    }
-    place.id = parts[2];
-    return place;
-  }
-};
-
 class Step {
  public:
   Step(Connection& connection, const ClaimQuery& query, absl::Time now)
       : connection_(connection), query_(query), now_(now), deal_(query.orders) {
     result_.answer.now = now;
     result_.answer.tasks.resize(query.orders.size());
-    for (const ClaimOrder& order : query.orders) {
-      longest_worker_ = std::max(longest_worker_, order.worker.size());
-    }
   }
 
   absl::StatusOr<ClaimResult> Run(Refused& refused) {
@@ -61,9 +37,7 @@ class Step {
       if (absl::Status status = Choose(refused); !status.ok()) return status;
       if (absl::Status status = Start(refused); !status.ok()) return status;
     }
-    for (const auto& [order, first] : repeats_) {
-      result_.answer.tasks[order] = result_.answer.tasks[first];
-    }
+    deal_.CopyRepeats(&result_.answer);
     return std::move(result_);
   }
 
@@ -76,14 +50,8 @@ class Step {
 
   // Gives the orders whose token is known what it still holds; they want no more.
   absl::Status Recall() {
-    std::map<std::string, size_t> seen;
     for (size_t i = 0; i < query_.orders.size(); ++i) {
       const ClaimOrder& order = query_.orders[i];
-      if (const auto [first, is_new] = seen.emplace(order.token, i); !is_new) {
-        repeats_.emplace(i, first->second);
-        deal_.Close(i);
-        continue;
-      }
       const absl::StatusOr<std::optional<std::vector<std::string>>> ids =
           RecallClaim(connection_, query_.name_space, order.token, now_);
       if (!ids.ok()) return ids.status();
@@ -114,14 +82,13 @@ class Step {
     return absl::OkStatus();
   }
 
-  absl::StatusOr<Statement> Scan(const std::optional<Place>& from) {
+  absl::StatusOr<Statement> Scan(const ClaimPlace& from) {
     absl::StatusOr<Statement> scan =
         connection_.Prepare(absl::StrCat("SELECT rank, available_us, id", kClaimable,
-                                         from ? " AND (rank, available_us, id) > (?, ?, ?)" : "",
+                                         " AND (rank, available_us, id) > (?, ?, ?)"
                                          " ORDER BY rank, available_us, id LIMIT ?"));
     if (!scan.ok()) return scan;
-    scan->Bind(query_.name_space);
-    if (from) scan->Bind(from->rank).Bind(from->available_us).Bind(from->id);
+    scan->Bind(query_.name_space).Bind(from.rank).Bind(from.available_us).Bind(from.id);
     // One more tells whether the bound ended it.
     scan->Bind(int64_t{limits::kClaimScan} + 1);
     return scan;
@@ -130,17 +97,14 @@ class Step {
   // Deals claimable tasks to the orders, until these are filled, no task is left, or a bound is
   // reached.
   absl::Status Choose(const Refused& refused) {
-    std::optional<Place> from;
-    if (!query_.from.empty()) {
-      from = Place::From(query_.from);
-      if (!from) return absl::InvalidArgumentError("no such place to go on claiming from");
-    }
+    const absl::StatusOr<ClaimPlace> from = DecodeClaimPlace(query_.from);
+    if (!from.ok()) return from.status();
     if (deal_.wanted() == 0) return absl::OkStatus();
-    absl::StatusOr<Statement> scan = Scan(from);
+    absl::StatusOr<Statement> scan = Scan(*from);
     if (!scan.ok()) return scan.status();
     absl::StatusOr<Statement> select = SelectByKey(connection_);
     if (!select.ok()) return select.status();
-    std::optional<Place> last;
+    std::optional<ClaimPlace> last;
     size_t bytes = 0;
     for (int scanned = 0; deal_.wanted() > 0; ++scanned) {
       const absl::StatusOr<bool> row = scan->Step();
@@ -149,11 +113,11 @@ class Step {
       const bool full =
           scanned == limits::kClaimScan || static_cast<int>(chosen_.size()) == limits::kClaimTasks;
       if (full) return GoOnFrom(last);
-      Place place = {scan->Int(0), scan->Int(1), scan->Text(2)};
+      ClaimPlace place = {scan->Int(0), scan->Int(1), scan->Text(2)};
       absl::StatusOr<std::optional<Chosen>> found = Look(*select, place.id, refused);
       if (!found.ok()) return found.status();
       if (*found) {
-        const size_t size = SizeOf((*found)->task);
+        const size_t size = deal_.SizeOf((*found)->task);
         if (bytes + size > limits::kClaimBytes && !chosen_.empty()) return GoOnFrom(last);
         (*found)->order = deal_.Deal(size);
         if ((*found)->order == query_.orders.size()) return absl::OkStatus();
@@ -165,14 +129,9 @@ class Step {
     return absl::OkStatus();
   }
 
-  absl::Status GoOnFrom(const std::optional<Place>& last) {
-    if (last) result_.answer.next = last->ToText();
+  absl::Status GoOnFrom(const std::optional<ClaimPlace>& last) {
+    if (last) result_.answer.next = EncodeClaimPlace(*last);
     return absl::OkStatus();
-  }
-
-  // The task as it will be when it is handed out.
-  size_t SizeOf(const Task& task) const {
-    return domain::ByteSize(task) - task.worker.size() + longest_worker_;
   }
 
   // None: it cannot be handed out now.
@@ -208,9 +167,7 @@ class Step {
     std::vector<domain::Command> commands;
     commands.reserve(chosen_.size());
     for (const Chosen& chosen : chosen_) commands.push_back(StartOf(chosen));
-    std::vector<const domain::Command*> pointers;
-    pointers.reserve(commands.size());
-    for (const domain::Command& command : commands) pointers.push_back(&command);
+    const std::vector<const domain::Command*> pointers = domain::PointersTo(commands);
     Batch batch(pointers);
     std::map<TaskKey, int64_t> row_ids_by_key;
     for (Chosen& chosen : chosen_) {
@@ -246,11 +203,8 @@ class Step {
   Connection& connection_;
   const ClaimQuery& query_;
   const absl::Time now_;
-  size_t longest_worker_ = 0;
   ClaimDeal deal_;
   std::vector<Chosen> chosen_;
-  // Orders with the token of an earlier one of the same query: that one.
-  std::map<size_t, size_t> repeats_;
   ClaimResult result_;
 };
 

@@ -10,6 +10,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
 #include "src/store/errors_json.h"
+#include "src/store/list_filter.h"
 #include "src/store/sqlite/task_row.h"
 
 namespace tracker::store::sqlite {
@@ -26,14 +27,6 @@ std::string Behind(std::string prefix) {
   while (!prefix.empty() && prefix.back() == '\xFF') prefix.pop_back();
   if (!prefix.empty()) prefix.back() = static_cast<char>(prefix.back() + 1);
   return prefix;
-}
-
-// Whether only tasks with errors can match.
-bool OnlyErrors(const ListQuery& query) {
-  if (!query.error_text.empty() || query.error_fingerprint != 0) return true;
-  return !query.statuses.empty() && absl::c_all_of(query.statuses, [](Status status) {
-    return status == Status::kFailed || status == Status::kExhausted;
-  });
 }
 
 // The rows in the page's order, matching or not: the filter is a column, so that the scan can be
@@ -71,7 +64,7 @@ class Scan {
     const bool descending = query_.order != Order::kOldestFirst;
     const absl::string_view time = by_update ? "update_us" : "create_us";
     const absl::string_view direction = descending ? " DESC" : " ASC";
-    const bool only_errors = OnlyErrors(query_);
+    const bool only_errors = OnlyWithErrors(query_);
     const absl::string_view index =
         by_update ? "task_update" : (only_errors ? "task_error" : "task_create");
     return absl::StrCat(

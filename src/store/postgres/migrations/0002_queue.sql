@@ -84,7 +84,7 @@ CREATE TABLE tracker.claim (
   namespace text    COLLATE "C" NOT NULL,
   claim_us  bigint  NOT NULL,
   ids       text[]  COLLATE "C" NOT NULL,
-  PRIMARY KEY (bucket, token)
+  PRIMARY KEY (bucket, token, namespace)
 ) WITH (
   autovacuum_vacuum_scale_factor = 0,
   autovacuum_vacuum_threshold = 5000,
