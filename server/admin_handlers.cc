@@ -26,11 +26,8 @@ class AdminHandlers final : public RawAdmin {
 
   StreamReactor* Expire(Context* context, const Bytes* bytes) override {
     auto* call = new StreamCall("Expire", context, v1::ExpireResponse());
-    v1::ExpireRequest request;
-    if (const auto unreadable = Parse(*bytes, &request)) {
-      call->Refuse(*unreadable);
-    } else {
-      tracker_->ExpireAll(request.dry_run(), call->Context(),
+    if (const auto request = ParseOrRefuse<v1::ExpireRequest>(*bytes, call)) {
+      tracker_->ExpireAll(request->dry_run(), call->Context(),
                           StreamProgress<v1::ExpireResponse>(call),
                           StreamEnd<v1::ExpireResponse>(call));
     }
@@ -50,11 +47,7 @@ class AdminHandlers final : public RawAdmin {
   grpc::ServerUnaryReactor* CheckCounts(Context* context, const Bytes* bytes,
                                         Bytes* response) override {
     auto* call = new Call("CheckCounts", context, response);
-    v1::CheckCountsRequest request;
-    if (const auto unreadable = Parse(*bytes, &request)) {
-      call->Refuse(*unreadable);
-      return call;
-    }
+    if (!ParseOrRefuse<v1::CheckCountsRequest>(*bytes, call)) return call;
     tracker_->CheckCounts(call->Context(), [call](absl::StatusOr<store::CountCheck> check) {
       if (!check.ok()) return call->Refuse(check.status());
       v1::CheckCountsResponse answer;

@@ -96,16 +96,15 @@ class Handlers final : public RawService {
 
   Reactor* Batch(Context* context, const Bytes* request, Bytes* response) override {
     auto* call = new Call("Batch", context, response);
-    v1::BatchRequest batch;
-    if (const auto unreadable = Parse(*request, &batch)) {
-      call->Refuse(*unreadable);
-    } else if (const int count = batch.operations_size();
-               count == 0 || count > static_cast<int>(limits::kBatchOperations)) {
+    const auto batch = ParseOrRefuse<v1::BatchRequest>(*request, call);
+    if (!batch) return call;
+    if (const int count = batch->operations_size();
+        count == 0 || count > static_cast<int>(limits::kBatchOperations)) {
       call->Refuse(
           InvalidFields({{"operations", absl::StrCat("has ", count, "; 1 to ",
                                                      limits::kBatchOperations, " are allowed")}}));
     } else {
-      WriteBatch(BatchCall(batch), call);
+      WriteBatch(BatchCall(*batch), call);
     }
     return call;
   }

@@ -40,11 +40,7 @@ grpc::ServerUnaryReactor* ServeGetPolicy(service::Tracker& tracker, UnaryRpc rpc
 
 grpc::ServerUnaryReactor* ServeListPolicies(service::Tracker& tracker, UnaryRpc rpc) {
   auto* call = new Call("ListPolicies", rpc.context, rpc.response);
-  v1::ListPoliciesRequest request;
-  if (const auto unreadable = Parse(*rpc.request, &request)) {
-    call->Refuse(*unreadable);
-    return call;
-  }
+  if (!ParseOrRefuse<v1::ListPoliciesRequest>(*rpc.request, call)) return call;
   tracker.ListPolicies(call->Context(),
                        [call](absl::StatusOr<std::vector<domain::Policy>> policies) {
                          if (!policies.ok()) return call->Refuse(policies.status());

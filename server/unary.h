@@ -22,18 +22,26 @@ struct UnaryRpc {
   grpc::ByteBuffer* response;
 };
 
+// The request; none: the call has been refused. For any kind of call.
+template <typename Request, typename AnyCall>
+std::optional<Request> ParseOrRefuse(const grpc::ByteBuffer& bytes, AnyCall* call) {
+  std::optional<Request> request(std::in_place);
+  if (const auto unreadable = Parse(bytes, &*request)) {
+    call->Refuse(*unreadable);
+    request.reset();
+  }
+  return request;
+}
+
 // The decoded request; none: the call has been refused. For any kind of call.
 template <typename Request, typename AnyCall>
 auto ParseAndDecode(const grpc::ByteBuffer& bytes, AnyCall* call)
     -> std::optional<decltype(Decode(std::declval<const Request&>(),
                                      std::declval<FieldErrors&>()))> {
-  Request request;
-  if (const auto unreadable = Parse(bytes, &request)) {
-    call->Refuse(*unreadable);
-    return std::nullopt;
-  }
+  const std::optional<Request> request = ParseOrRefuse<Request>(bytes, call);
+  if (!request) return std::nullopt;
   FieldErrors errors;
-  auto decoded = Decode(request, errors);
+  auto decoded = Decode(*request, errors);
   if (!errors.empty()) {
     call->Refuse(InvalidFields(errors.list()));
     return std::nullopt;
