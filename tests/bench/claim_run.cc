@@ -7,9 +7,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
 #include "tests/bench/claim_baseline.h"
-#include "tests/bench/create.h"
-#include "tests/bench/latencies.h"
-#include "tests/bench/load.h"
+#include "tests/bench/measure.h"
 #include "tests/bench/options.h"
 #include "tests/bench/servers.h"
 
@@ -55,22 +53,8 @@ absl::StatusOr<double> MeasureClaim(const Options& options, const Servers& serve
     load.tasks = absl::ToInt64Seconds(load.warm_up + load.duration) *
                  (limit > 1 ? kTasksPerSecond : kSingleTasksPerSecond);
   }
-  auto created =
-      CreateTasks({.address = load.address, .name_space = name_space, .last = load.tasks});
-  if (!created.ok()) return created.status();
-  auto result = RunLoad(load);
+  auto result = MeasureLoad(load, absl::StrCat("Claim(", limit, ")"));
   if (!result.ok()) return result.status();
-  auto succeeded = CountSucceeded(load);
-  if (!succeeded.ok()) return succeeded.status();
-  if (*succeeded != result->cycles) {
-    return absl::InternalError(absl::StrCat("the callers finished ", result->cycles,
-                                            " tasks, and Count says ", *succeeded));
-  }
-  Say(absl::StrFormat("trackerd  %4d callers, %-14s %9.0f cycles/s   median %s, p99 %s", callers,
-                      absl::StrCat("Claim(", limit, ")"), result->cycles_per_second,
-                      Milliseconds(result->median), Milliseconds(result->p99)));
-  Say(absl::StrFormat("          (%d tasks made by Batch(1000) at %.0f/s)", load.tasks,
-                      created->overall));
   return result->cycles_per_second;
 }
 

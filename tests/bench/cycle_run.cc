@@ -6,8 +6,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
-#include "tests/bench/create.h"
-#include "tests/bench/load.h"
+#include "tests/bench/measure.h"
 #include "tests/bench/options.h"
 #include "tests/bench/pgbench.h"
 #include "tests/bench/servers.h"
@@ -78,25 +77,9 @@ absl::StatusOr<LoadResult> MeasureTracker(const Options& options, const Bench& b
     // Several times what a run takes, so that no task is taken twice.
     load.tasks = (options.seconds + 2) * (batch > 1 ? 80000 : callers == 1 ? 5000 : 40000);
   }
-  auto created =
-      CreateTasks({.address = load.address, .name_space = name_space, .last = load.tasks});
-  if (!created.ok()) return created.status();
-  auto result = RunLoad(load);
-  if (!result.ok()) return result.status();
-  auto succeeded = CountSucceeded(load);
-  if (!succeeded.ok()) return succeeded.status();
-  if (*succeeded != result->cycles) {
-    return absl::InternalError(absl::StrCat("the callers finished ", result->cycles,
-                                            " tasks, and Count says ", *succeeded));
-  }
-  const std::string how = guards ? "guards" : batch > 1 ? absl::StrCat("batch ", batch) : "stub";
-  Say(absl::StrFormat("trackerd  %4d callers, %-14s %9.0f cycles/s   median %s, p99 %s", callers,
-                      how, result->cycles_per_second,
-                      absl::FormatDuration(absl::Trunc(result->median, absl::Microseconds(10))),
-                      absl::FormatDuration(absl::Trunc(result->p99, absl::Microseconds(10)))));
-  Say(absl::StrFormat("          (%d tasks made by Batch(1000) at %.0f/s)", load.tasks,
-                      created->overall));
-  return result;
+  return MeasureLoad(load, guards      ? "guards"
+                           : batch > 1 ? absl::StrCat("batch ", batch)
+                                       : std::string("stub"));
 }
 
 }  // namespace

@@ -7,42 +7,15 @@
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_split.h"
-#include "tests/e2e/world.h"
+#include "tests/e2e/trackerctl_world.h"
 
 namespace tracker::e2e {
 namespace {
 
 using nlohmann::json;
 
-enum ExitCode { kDone = 0, kRefused = 1, kUsage = 2 };
-
-class TrackerctlMany : public StoreTest {
+class TrackerctlMany : public TrackerctlWorld {
  protected:
-  void Serve(const std::vector<std::string>& flags = {}) {
-    address_ = world_.Serve(world_.NewStore(GetParam()), flags).address();
-  }
-
-  Ended Run(std::vector<std::string> arguments) {
-    arguments.insert(arguments.begin(), {ProgramPath("trackerctl"), "--server", address_});
-    return world_.Run(arguments);
-  }
-
-  // With --json: the lines that it prints.
-  std::vector<json> Lines(std::vector<std::string> arguments) {
-    arguments.push_back("--json");
-    const Ended ended = Run(arguments);
-    EXPECT_EQ(ended.exit_code, kDone) << ended.err;
-    std::vector<json> lines;
-    for (absl::string_view line : absl::StrSplit(ended.out, '\n', absl::SkipEmpty()))
-      lines.push_back(json::parse(line.begin(), line.end(), nullptr, false));
-    return lines;
-  }
-  json Line(std::vector<std::string> arguments) {
-    const std::vector<json> lines = Lines(std::move(arguments));
-    EXPECT_EQ(lines.size(), 1u);
-    return lines.empty() ? json() : lines[0];
-  }
-
   // A task that has failed so, with no attempt left.
   void Exhaust(const std::string& id, const std::string& message) {
     const std::string lock = Line({"start", "jobs", id, "--create", "--worker", "w"})["lock"];
@@ -52,8 +25,6 @@ class TrackerctlMany : public StoreTest {
   static void ExpectHas(const std::string& text, const std::string& part) {
     EXPECT_TRUE(absl::StrContains(text, part)) << part << " is not in:\n" << text;
   }
-
-  std::string address_;
 };
 
 TEST_P(TrackerctlMany, ClaimTakesTheNextTasks) {

@@ -5,42 +5,16 @@
 
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
-#include "absl/strings/str_split.h"
-#include "tests/e2e/world.h"
+#include "tests/e2e/trackerctl_world.h"
 
 namespace tracker::e2e {
 namespace {
 
 using nlohmann::json;
 
-enum ExitCode { kDone = 0, kRefused = 1, kUsage = 2, kUnavailable = 3 };
-
-class Trackerctl : public StoreTest {
+class Trackerctl : public TrackerctlWorld {
  protected:
-  Trackerctl() : address_(world_.Serve(world_.NewStore(GetParam())).address()) {}
-
-  Ended Run(std::vector<std::string> arguments) {
-    arguments.insert(arguments.begin(), {ProgramPath("trackerctl"), "--server", address_});
-    return world_.Run(arguments);
-  }
-
-  // With --json: the lines that it prints.
-  std::vector<json> Lines(std::vector<std::string> arguments) {
-    arguments.push_back("--json");
-    const Ended ended = Run(arguments);
-    EXPECT_EQ(ended.exit_code, kDone) << ended.err;
-    std::vector<json> lines;
-    for (absl::string_view line : absl::StrSplit(ended.out, '\n', absl::SkipEmpty())) {
-      lines.push_back(json::parse(line.begin(), line.end(), nullptr, false));
-      EXPECT_TRUE(lines.back().is_object()) << line;
-    }
-    return lines;
-  }
-  json Line(std::vector<std::string> arguments) {
-    const std::vector<json> lines = Lines(std::move(arguments));
-    EXPECT_EQ(lines.size(), 1u);
-    return lines.empty() ? json() : lines[0];
-  }
+  Trackerctl() { Serve(); }
 
   void ExpectRefused(std::vector<std::string> arguments, const std::string& reason) {
     const Ended ended = Run(arguments);
@@ -52,8 +26,6 @@ class Trackerctl : public StoreTest {
     ASSERT_TRUE(error.is_object());
     EXPECT_EQ(error["error"]["reason"], reason);
   }
-
-  std::string address_;
 };
 
 TEST_P(Trackerctl, WalksATaskThroughItsLife) {
