@@ -1,7 +1,10 @@
 // Finished tasks that are old: how they are found, and how they go.
 #include <gtest/gtest.h>
 
+#include <atomic>
+#include <memory>
 #include <string>
+#include <thread>
 #include <vector>
 
 #include "absl/strings/str_cat.h"
@@ -113,6 +116,51 @@ TEST_P(PurgeTest, WhatHasChangedSinceItWasFoundStays) {
   EXPECT_OK(Get("reset"));
   EXPECT_OK(Get("finished-anew"));
   EXPECT_FALSE(Get("old").ok());
+}
+
+// As the purges of two servers do.
+TEST_P(PurgeTest, TwoAtOnceDeleteEachTaskOnceAndCountRight) {
+  constexpr int kTasks = 600;
+  std::vector<Command> starts, ends;
+  for (int i = 0; i < kTasks; ++i) {
+    const std::string lock = NewLockToken();
+    starts.push_back(Make(absl::StrCat("t", i), Start{.create_if_missing = true}, lock));
+    ends.push_back(Make(absl::StrCat("t", i), Succeed{}, lock));
+  }
+  for (const Outcome& outcome : Apply(starts)) ASSERT_OK(outcome);
+  for (const Outcome& outcome : Apply(ends)) ASSERT_OK(outcome);
+  ASSERT_OK(Apply(Make("stays", domain::Create{})));
+  Advance(absl::Hours(1));
+  const std::unique_ptr<Store> other = OpenAnother();
+  std::atomic<int> deleted = 0;
+  const auto purge = [&](Store& store) {
+    for (int steps = 0; steps < 1000; ++steps) {
+      const absl::StatusOr<FinishedPage> page =
+          store.ListFinished({.name_space = kNamespace, .age = absl::Minutes(1), .limit = 50});
+      ASSERT_OK(page);
+      if (page->keys.empty()) return;
+      std::vector<Command> commands;
+      for (const domain::TaskKey& key : page->keys) {
+        commands.push_back(Make(key.id, Purge{.before = page->before}));
+      }
+      for (const Outcome& outcome :
+           store.Apply(domain::PointersTo(commands), {.skip_held = true})) {
+        deleted += outcome.ok() ? 1 : 0;
+        // The other one was first, or is at it.
+        EXPECT_TRUE(outcome.ok() || outcome.reason == domain::Reason::kTaskNotFound ||
+                    outcome.reason == domain::Reason::kStoreUnavailable)
+            << ToText(outcome);
+      }
+    }
+    ADD_FAILURE() << "it does not end";
+  };
+  std::thread one([&] { purge(store()); });
+  purge(*other);
+  one.join();
+  EXPECT_EQ(deleted, kTasks);
+  EXPECT_EQ(Value(store().Count(kNamespace)),
+            (std::vector<StatusCount>{{kNamespace, Status::kPending, 1}}));
+  EXPECT_EQ(Value(store().CheckCounts()).mismatches, std::vector<CountMismatch>{});
 }
 
 }  // namespace

@@ -72,6 +72,15 @@ class Api {
   auto Call(const v1::GetRequest& r) { return Do<v1::GetResponse>(&Stub::Get, r); }
   auto Call(const v1::ListRequest& r) { return Do<v1::ListResponse>(&Stub::List, r); }
   auto Call(const v1::CountRequest& r) { return Do<v1::CountResponse>(&Stub::Count, r); }
+  auto Call(const v1::SetPolicyRequest& r) {
+    return Do<v1::SetPolicyResponse>(&Stub::SetPolicy, r);
+  }
+  auto Call(const v1::GetPolicyRequest& r) {
+    return Do<v1::GetPolicyResponse>(&Stub::GetPolicy, r);
+  }
+  auto Call(const v1::DeletePolicyRequest& r) {
+    return Do<v1::DeletePolicyResponse>(&Stub::DeletePolicy, r);
+  }
   auto Call(const v1::BatchRequest& r) { return Do<v1::BatchResponse>(&Stub::Batch, r); }
 
   // The task; throws when there is none.

@@ -151,7 +151,7 @@ TEST_P(TrackerctlMany, DeleteByFilterWantsAFilterAndSparesWhatIsHeld) {
   EXPECT_EQ(Lines({"list", "jobs"}).size(), 0u);
 }
 
-TEST_P(TrackerctlMany, ErrorsAreGroupedAndAGroupCanBeListed) {
+TEST_P(TrackerctlMany, ErrorsAreGroupedAndAGroupCanBeListedAndRetried) {
   Serve();
   Exhaust("a", "page 7 of 'a.pdf' cannot be read");
   Exhaust("b", "page 12 of 'b.pdf' cannot be read");
@@ -166,6 +166,10 @@ TEST_P(TrackerctlMany, ErrorsAreGroupedAndAGroupCanBeListed) {
   const Ended shown = Run({"errors", "jobs"});
   ExpectHas(shown.out, "FINGERPRINT");
   ExpectHas(shown.out, fingerprint);
+  // And tried again, by itself.
+  EXPECT_EQ(Line({"retry", "jobs", "--error-fingerprint", fingerprint, "--yes"})["updated"], 2);
+  EXPECT_EQ(Line({"get", "jobs", "a"})["status"], "pending");
+  EXPECT_EQ(Line({"get", "jobs", "c"})["status"], "exhausted");
 }
 
 TEST_P(TrackerctlMany, WhatIsStoppedCanBeDoneByHand) {
