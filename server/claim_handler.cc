@@ -10,21 +10,27 @@ namespace {
 
 void AnswerClaim(service::Tracker& tracker, Call* call, service::ClaimResult result) {
   if (!result.refusal.ok()) return call->Refuse(result.refusal);
-  // What GiveBack needs is the task's name and its lock.
+  const bool recalled = result.recalled;
+  const auto give_back = [&tracker, recalled](std::vector<domain::Task> tasks) {
+    if (!recalled && !tasks.empty()) tracker.GiveBack(std::move(tasks));
+  };
+  // What GiveBack needs of a task.
   std::vector<domain::Task> claimed;
   claimed.reserve(result.tasks.size());
-  for (const domain::Task& task : result.tasks)
-    claimed.push_back({.key = task.key, .fence = task.fence, .lock = task.lock});
+  for (const domain::Task& task : result.tasks) {
+    claimed.push_back(
+        {.key = task.key, .fence = task.fence, .update_time = task.update_time, .lock = task.lock});
+  }
   v1::ClaimResponse response;
   auto left_over = EncodeClaim(std::move(result), &response);
   if (!left_over.ok()) {
-    tracker.GiveBack(std::move(claimed));
+    give_back(std::move(claimed));
     return call->Refuse(left_over.status());
   }
   claimed.resize(response.tasks_size());
-  if (!left_over->empty()) tracker.GiveBack(*std::move(left_over));
-  call->Answer(response, [&tracker, claimed = std::move(claimed)]() mutable {
-    if (!claimed.empty()) tracker.GiveBack(std::move(claimed));
+  give_back(*std::move(left_over));
+  call->Answer(response, [give_back, claimed = std::move(claimed)]() mutable {
+    give_back(std::move(claimed));
   });
 }
 

@@ -35,7 +35,9 @@ grpc::StatusCode CodeOf(Reason reason) {
     case Reason::kTaskIgnored:
     case Reason::kTaskNotReady:
     case Reason::kTaskChanged: return grpc::StatusCode::FAILED_PRECONDITION;
-    case Reason::kStoreUnavailable: return grpc::StatusCode::UNAVAILABLE;
+    case Reason::kStoreUnavailable:
+    case Reason::kHeld:
+    case Reason::kDeferred: return grpc::StatusCode::UNAVAILABLE;
     case Reason::kInternal: return grpc::StatusCode::INTERNAL;
     case Reason::kOverloaded: return grpc::StatusCode::RESOURCE_EXHAUSTED;
     case Reason::kDeadlineExceeded: return grpc::StatusCode::DEADLINE_EXCEEDED;

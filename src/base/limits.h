@@ -29,6 +29,9 @@ inline constexpr size_t kTracebackBytes = 32 * 1024;
 
 // How many failed attempts a task remembers.
 inline constexpr size_t kErrors = 10;
+// How many locks a task remembers besides its last one, to tell a late copy of an old Start from a
+// new one: more than the default number of attempts, and a quarter of a kilobyte at most.
+inline constexpr size_t kSpentLocks = 8;
 
 // A lease shorter than this cannot be renewed in time over a network; one longer than a day is a
 // forgotten task.
@@ -63,6 +66,14 @@ inline constexpr size_t kErrorTextBytes = 256;
 // and a transaction stays short.
 inline constexpr size_t kLaneBatchCommands = 512;
 inline constexpr size_t kLaneBatchBytes = 4 * 1024 * 1024;
+// Data and errors that together are larger than this are read only for whoever needs them; smaller
+// ones lie within their task's row.
+inline constexpr size_t kSmallDocuments = 2048;
+// Of how many tasks a commit reads the larger ones at a time, until it has kLaneBatchBytes of them.
+inline constexpr size_t kDocumentsAtOnce = 8;
+// How long a write waits for a task's row that another transaction holds: longer than any commit
+// takes, and shorter than a caller's patience. Writes on other tasks do not wait with it.
+inline constexpr absl::Duration kHeldPatience = absl::Milliseconds(500);
 // A full queue is about a second of work; more would only be answered past its deadline.
 inline constexpr size_t kLaneQueueCommands = 16 * 1024;
 inline constexpr size_t kLaneQueueBytes = 64 * 1024 * 1024;

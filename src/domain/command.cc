@@ -22,7 +22,14 @@ std::vector<const Command*> PointersTo(const std::vector<Command>& commands) {
 }
 
 bool MayPass(Reason reason) {
-  return reason == Reason::kStoreUnavailable || reason == Reason::kOverloaded;
+  return reason == Reason::kStoreUnavailable || reason == Reason::kOverloaded ||
+         reason == Reason::kHeld || reason == Reason::kDeferred;
+}
+
+bool NeedsErrors(const Action& action) {
+  return !std::holds_alternative<Create>(action) && !std::holds_alternative<Heartbeat>(action) &&
+         !std::holds_alternative<Succeed>(action) && !std::holds_alternative<Delete>(action) &&
+         !std::holds_alternative<Purge>(action);
 }
 
 absl::string_view ActionName(const Action& action) {
@@ -67,7 +74,9 @@ absl::string_view ReasonName(Reason reason) {
     case Reason::kTaskIgnored: return "TASK_IGNORED";
     case Reason::kTaskNotReady: return "TASK_NOT_READY";
     case Reason::kTaskChanged: return "TASK_CHANGED";
-    case Reason::kStoreUnavailable: return "STORE_UNAVAILABLE";
+    case Reason::kStoreUnavailable:
+    case Reason::kHeld:
+    case Reason::kDeferred: return "STORE_UNAVAILABLE";
     case Reason::kInternal: return "INTERNAL";
     case Reason::kOverloaded: return "OVERLOADED";
     case Reason::kDeadlineExceeded: return "DEADLINE_EXCEEDED";

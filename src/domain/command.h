@@ -53,8 +53,9 @@ struct Fail {
 };
 struct Release {
   absl::Duration delay = absl::ZeroDuration();
-  // From the server: a claim's answer reached nobody.
-  bool undelivered = false;
+  // From the server: the answer of a claim, which left the task with this update_time, reached
+  // nobody. Whoever has got the task since by a repeated claim, or has renewed its lease, keeps it.
+  std::optional<absl::Time> undelivered;
 };
 // `as_of`: only if the task still has this update_time, else kTaskChanged. Of a bulk update, which
 // chose the task by what it was then.
@@ -92,7 +93,14 @@ struct Command {
   std::shared_ptr<const Policy> policy;
   // In [0, 1): chosen by whoever makes the command, so that Apply stays a pure function.
   double random = 0;
+  // False: the outcome's task may come without its data and errors where these are large
+  // (Outcome::truncated).
+  bool wants_documents = true;
 };
+
+// Whether Apply looks at the task's errors to decide, or adds to them. No command's decision
+// depends on the data.
+bool NeedsErrors(const Action& action);
 
 // As a store takes them; they must outlive it.
 std::vector<const Command*> PointersTo(const std::vector<Command>& commands);
@@ -120,6 +128,11 @@ enum class Reason {
   kTaskChanged,
   // The database cannot be reached, or its answer is unknown; safe to repeat as it is.
   kStoreUnavailable,
+  // Not tried. Another transaction holds the task's row just now; or the tasks' documents were too
+  // much for one transaction, and the next one has room. For whoever asked not to wait
+  // (store::ApplyOptions); no caller of the service sees them.
+  kHeld,
+  kDeferred,
   // The database refused this command for a reason of its own; a defect, or a row that it cannot
   // hold.
   kInternal,

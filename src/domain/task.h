@@ -88,6 +88,9 @@ struct Task {
   // that a repeated request is recognised; it is no right to anything then. Never shown, but in the
   // answer to a start.
   std::string lock;
+  // The locks before that one, oldest first, at most limits::kSpentLocks: each was the right to an
+  // attempt that is over (or the token of an operator's command), and none may begin another.
+  std::vector<std::string> spent_locks;
   // When the lock was last taken; kept when the attempt ends.
   absl::Time lock_time;
   // Set while in progress; the Unix epoch otherwise.
@@ -102,6 +105,9 @@ struct Task {
   // JSON text of an object; empty: never set.
   std::string data;
   std::vector<TaskError> errors;
+  // The store has not read `data` and `errors`, which are empty here, as nobody needs them; they
+  // are left alone when the task is written.
+  bool documents_left_out = false;
 
   friend bool operator==(const Task&, const Task&) = default;
 };

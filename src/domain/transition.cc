@@ -55,6 +55,22 @@ bool AttemptsLeft(const Task& task, const Policy& policy) {
   return task.attempts < EffectiveMaxAttempts(task, policy);
 }
 
+// The task's last lock may begin no further attempt from here on. Before the first attempt it is
+// the token of Create, which nobody knows.
+void RetireLock(Task& task) {
+  if (task.fence == 0) return;
+  if (task.spent_locks.size() >= limits::kSpentLocks) {
+    task.spent_locks.erase(task.spent_locks.begin());
+  }
+  task.spent_locks.push_back(task.lock);
+}
+
+// One lock is one attempt (docs/adr/0002): the command's had its attempt before the last one.
+bool IsSpent(const Task& task, const Command& command) {
+  return std::find(task.spent_locks.begin(), task.spent_locks.end(), command.token) !=
+         task.spent_locks.end();
+}
+
 void Leave(Task& task, Status status, absl::Time now) {
   task.status = status;
   task.lock_expire_time = absl::UnixEpoch();
@@ -117,6 +133,12 @@ Transition LockLost(const std::optional<Task>& task, absl::Time now) {
       Reason::kLockLost,
       absl::StrCat("this lock does not hold the task, which is ", StatusName(task->status)), task,
       now);
+}
+
+// A start that found no attempt left.
+Transition Exhausted(std::string message, const std::optional<Task>& task, absl::Time now,
+                     bool changed) {
+  return Answer(Reason::kTaskExhausted, std::move(message), task, now, changed);
 }
 
 Transition Paused(const std::optional<Task>& task, const Command& command, absl::Time now) {
@@ -187,21 +209,38 @@ std::optional<Transition> CheckLock(const Start& start, std::optional<Task>& tas
       same.outcome.task->lock = task->lock;
       return same;
     }
+    if (IsSpent(*task, command)) return LockLost(task, now);
     if (!start.ignore_lock) return Locked(task, now);
     if (auto refusal = CheckNamespaces(task, command, now, unmet)) return refusal;
+    if (!AttemptsLeft(*task, PolicyOf(command)) && !start.force) {
+      return Exhausted(
+          "the attempt that is under way is the last one; reset the task, or take it over with "
+          "force",
+          task, now, /*changed=*/false);
+    }
     Record(*task, ErrorKind::kReleased, now,
            absl::StrCat("taken over by worker '", start.worker, "' with ignore_lock"));
     return std::nullopt;
   }
   // One lock is one attempt (docs/adr/0002): this one's is over.
-  if (task->lock == command.token) return LockLost(task, now);
+  if (task->lock == command.token || IsSpent(*task, command)) return LockLost(task, now);
   if (auto refusal = CheckNamespaces(task, command, now, unmet)) return refusal;
   RecordLeaseExpired(*task, now);
   if (AttemptsLeft(*task, PolicyOf(command)) || start.force) return std::nullopt;
   Leave(*task, Status::kExhausted, now);
-  return Answer(Reason::kTaskExhausted, "the last attempt's lease is over, and no attempt is left",
-                task, now,
-                /*changed=*/true);
+  return Exhausted("the last attempt's lease is over, and no attempt is left", task, now,
+                   /*changed=*/true);
+}
+
+// The check of what is left for a task that is not in progress. One that waits for an attempt which
+// it may not have, as its policy allows fewer since, comes to its end here.
+std::optional<Transition> CheckAttempts(const Start& start, std::optional<Task>& task,
+                                        const Command& command, absl::Time now) {
+  const bool waits = task->status == Status::kPending || task->status == Status::kFailed;
+  if (!waits || start.force || AttemptsLeft(*task, PolicyOf(command))) return std::nullopt;
+  Leave(*task, Status::kExhausted, now);
+  return Exhausted("no attempt is left; reset it, or start it with force", task, now,
+                   /*changed=*/true);
 }
 
 // The status checks of Start for a task that is not in progress.
@@ -246,9 +285,11 @@ Transition On(const Start& start, std::optional<Task>& task, const Command& comm
       if (auto answer = CheckLock(start, task, command, now, unmet)) return *std::move(answer);
     } else {
       if (auto refusal = CheckStatus(start, task, now)) return *std::move(refusal);
-      if (task->lock == command.token) return LockLost(task, now);
+      if (task->lock == command.token || IsSpent(*task, command)) return LockLost(task, now);
       if (auto refusal = CheckNamespaces(task, command, now, unmet)) return *std::move(refusal);
+      if (auto refusal = CheckAttempts(start, task, command, now)) return *std::move(refusal);
     }
+    RetireLock(*task);
   }
   task->attempts = task->status == Status::kSucceeded ? 1 : task->attempts + 1;
   task->status = Status::kInProgress;
@@ -303,15 +344,19 @@ Transition On(const Fail& fail, std::optional<Task>& task, const Command& comman
 Transition On(const Release& release, std::optional<Task>& task, const Command& command,
               absl::Time now) {
   if (!task) return NotFound(now);
-  if (task->status == Status::kPending && EndedBy(*task, command, ErrorKind::kReleased))
-    return SameAgain(task, now);
+  const bool over = task->status == Status::kPending || task->status == Status::kExhausted;
+  if (over && EndedBy(*task, command, ErrorKind::kReleased)) return SameAgain(task, now);
   if (!HoldsLock(*task, command)) return LockLost(task, now);
+  // Since that answer the worker has got the task otherwise.
+  if (release.undelivered && task->update_time != *release.undelivered) return LockLost(task, now);
   Record(*task, ErrorKind::kReleased, now,
          release.undelivered ? "given back: the claim's answer did not reach the worker"
                              : "given back by the worker");
   task->attempts = std::max(0, task->attempts - 1);
-  Leave(*task, Status::kPending, now);
-  AvailableFrom(*task, now + release.delay, now);
+  // A start by force may have begun more attempts than there may be: then none is left even so.
+  const bool left = AttemptsLeft(*task, PolicyOf(command));
+  Leave(*task, left ? Status::kPending : Status::kExhausted, now);
+  if (left) AvailableFrom(*task, now + release.delay, now);
   return Done(task, now);
 }
 
@@ -333,6 +378,7 @@ Transition On(const Ignore& ignore, std::optional<Task>& task, const Command& co
   if (auto refusal = CheckUnchanged(ignore.as_of, task, now)) return *std::move(refusal);
   if (task->status == Status::kIgnored) return SameAgain(task, now);
   RecordBrokenOff(*task, "ignored", now);
+  RetireLock(*task);
   Leave(*task, Status::kIgnored, now);
   task->lock = command.token;
   return Done(task, now);
@@ -345,6 +391,7 @@ Transition On(const Reset& reset, std::optional<Task>& task, const Command& comm
   if (auto refusal = CheckUnchanged(reset.as_of, task, now)) return *std::move(refusal);
   if (Live(*task, now) && !reset.force) return Locked(task, now);
   RecordBrokenOff(*task, "reset", now);
+  RetireLock(*task);
   Leave(*task, Status::kPending, now);
   task->attempts = 0;
   AvailableFrom(*task, now, now);
@@ -402,9 +449,23 @@ std::string KeepInnermostEnd(std::string text, size_t limit) {
   return absl::StrCat(kCut, absl::string_view(text).substr(from));
 }
 
+namespace {
+
+// `fence` is that of the attempt which was under way before the command, 0: none was.
+AttemptEnd EndOf(int64_t fence, const std::optional<Task>& task, const Command& command) {
+  if (fence == 0 || !task) return AttemptEnd::kNone;
+  if (std::holds_alternative<Succeed>(command.action)) return AttemptEnd::kSucceeded;
+  const bool recorded = !task->errors.empty() && task->errors.back().fence == fence;
+  if (!recorded || task->errors.back().kind == ErrorKind::kReleased) return AttemptEnd::kNone;
+  return AttemptEnd::kWentWrong;
+}
+
+}  // namespace
+
 Transition Apply(std::optional<Task>& task, const Command& command, absl::Time now,
                  const std::vector<std::string>& unmet) {
-  return std::visit(
+  const int64_t fence = task && task->status == Status::kInProgress ? task->fence : 0;
+  Transition transition = std::visit(
       [&](const auto& action) -> Transition {
         if constexpr (std::is_same_v<std::decay_t<decltype(action)>, Start>) {
           return On(action, task, command, now, unmet);
@@ -413,6 +474,8 @@ Transition Apply(std::optional<Task>& task, const Command& command, absl::Time n
         }
       },
       command.action);
+  if (transition.changed) transition.ended = EndOf(fence, task, command);
+  return transition;
 }
 
 }  // namespace tracker::domain

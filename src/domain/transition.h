@@ -12,12 +12,18 @@
 
 namespace tracker::domain {
 
+// How a command ended the attempt that was under way, if it did.
+enum class AttemptEnd { kNone, kSucceeded, kWentWrong };
+
 struct Transition {
   // What to answer.
   Outcome outcome;
-  // Whether the row differs now. A refusal changes nothing, but for a start that finds the lease
-  // over and no attempt left.
+  // Whether the row differs now. A refusal changes nothing, but for a start that finds no attempt
+  // left of a task that waits for one, or whose lease is over: the task is exhausted then.
   bool changed = false;
+  // A failure and a lease that ended went wrong, whoever found it out. An attempt that was given
+  // back, taken over or broken off by an operator is neither good nor bad.
+  AttemptEnd ended = AttemptEnd::kNone;
 };
 
 // Applies `command` to `task` in place; none: there is no such task, before or after. `now` is the

@@ -172,9 +172,10 @@ ClaimDesk::Running ClaimDesk::Begin(const Key& key, std::vector<EndedClaim>& end
 }
 
 EndedClaim ClaimDesk::Serve(const Running& step, WaitingClaim claim,
-                            std::vector<domain::Task> tasks, absl::Time now) {
+                            std::vector<domain::Task> tasks, bool recalled, absl::Time now) {
   for (domain::Task& task : tasks) ShowMaxAttempts(task, step.query.policy.get());
-  return {.done = std::move(claim.done), .result = {.tasks = std::move(tasks), .now = now}};
+  return {.done = std::move(claim.done),
+          .result = {.tasks = std::move(tasks), .recalled = recalled, .now = now}};
 }
 
 std::vector<EndedClaim> ClaimDesk::TakeGone(Running& step, store::ClaimAnswer& answer,
@@ -194,6 +195,8 @@ std::vector<EndedClaim> ClaimDesk::TakeGone(Running& step, store::ClaimAnswer& a
     // A repeat of this Claim has got the same tasks, or will get them: they are not this one's to
     // give back.
     if (still_there.contains(token) || place.group.Awaits(token, now)) continue;
+    // An earlier answer may have reached the worker after all.
+    if (answer.recalls[i] != store::ClaimRecall::kNew) continue;
     gone.back().undelivered = std::move(answer.tasks[i]);
   }
   return gone;
@@ -215,15 +218,24 @@ std::vector<EndedClaim> ClaimDesk::Settle(Running step, absl::StatusOr<store::Cl
   // More of the same look: it was cut short by a bound of the store.
   const bool found = std::any_of(answer->tasks.begin(), answer->tasks.end(),
                                  [](const auto& tasks) { return !tasks.empty(); });
-  const bool goes_on = !answer->next.empty() && (found || --place.rounds > 0);
+  const bool cut_short = !answer->next.empty() || answer->more;
+  const bool goes_on = cut_short && (found || --place.rounds > 0);
   std::vector<EndedClaim> gone = TakeGone(step, *answer, place);
   std::move(gone.begin(), gone.end(), std::back_inserter(ended));
   ClaimGroup::Step unserved;
   for (size_t i = 0; i < step.claims.size(); ++i) {
     WaitingClaim& claim = step.claims[i];
     if (!claim.done) continue;
-    if (!answer->tasks[i].empty()) {
-      ended.push_back(Serve(step, std::move(claim), std::move(answer->tasks[i]), answer->now));
+    const store::ClaimRecall recall = answer->recalls[i];
+    if (recall == store::ClaimRecall::kHeld) {
+      ended.push_back(EndWith(std::move(claim),
+                              {.reason = Reason::kStoreUnavailable,
+                               .message = "another session holds the row of a task of this claim",
+                               .now = now}));
+    } else if (!answer->tasks[i].empty() || recall == store::ClaimRecall::kRecalled) {
+      // A lock that was used before gets nothing new: there is no use in waiting with it.
+      ended.push_back(Serve(step, std::move(claim), std::move(answer->tasks[i]),
+                            recall == store::ClaimRecall::kRecalled, answer->now));
     } else {
       claim.asked |= !goes_on;
       unserved.push_back(std::move(claim));

@@ -104,7 +104,7 @@ class ClaimDesk {
   // Takes out those whose caller has gone meanwhile, so that nobody else is told what they got.
   std::vector<EndedClaim> TakeGone(Running& step, store::ClaimAnswer& answer, const Place& place);
   static EndedClaim Serve(const Running& step, WaitingClaim claim, std::vector<domain::Task> tasks,
-                          absl::Time now);
+                          bool recalled, absl::Time now);
   PollQuery BeginPoll() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   std::vector<EndedClaim> SettlePoll(const PollQuery& query,
                                      const absl::StatusOr<std::vector<bool>>& answer)

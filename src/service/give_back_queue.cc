@@ -14,7 +14,7 @@ void GiveBackQueue::Add(std::vector<domain::Task> tasks) {
   for (domain::Task& task : tasks) {
     batch.push_back({{.key = std::move(task.key),
                       .token = std::move(task.lock),
-                      .action = domain::Release{.undelivered = true}}});
+                      .action = domain::Release{.undelivered = task.update_time}}});
   }
   Write(std::move(batch));
 }

@@ -20,7 +20,7 @@ class GiveBackQueue {
   GiveBackQueue(const GiveBackQueue&) = delete;
   GiveBackQueue& operator=(const GiveBackQueue&) = delete;
 
-  // The tasks with their locks.
+  // The tasks with their locks, as they were handed out.
   void Add(std::vector<domain::Task> tasks);
   // Tries again what could not be done; to be called about once a second.
   void Retry();

@@ -10,6 +10,10 @@ using domain::Reason;
 
 namespace {
 
+// Of the wait until a row that is held is tried again; another server's commit takes about the
+// shortest.
+constexpr absl::Duration kFirstPause = absl::Milliseconds(1);
+constexpr absl::Duration kLongestPause = absl::Milliseconds(50);
 // About how long a full queue takes to drain by half.
 constexpr absl::Duration kOverloadedRetry = absl::Milliseconds(500);
 
@@ -49,7 +53,7 @@ void Lane::Enqueue(std::vector<Entry> entries) {
     absl::MutexLock lock(&mutex_);
     if (stopping_) {
       refused = Reason::kStoreUnavailable;
-    } else if (queue_.size() + entries.size() > options_.queue_commands ||
+    } else if (queue_.size() + parked_commands_ + entries.size() > options_.queue_commands ||
                queued_bytes_ + bytes > options_.queue_bytes) {
       refused = Reason::kOverloaded;
     } else {
@@ -62,23 +66,61 @@ void Lane::Enqueue(std::vector<Entry> entries) {
 }
 
 std::vector<Lane::Entry> Lane::TakeBatch() {
-  absl::MutexLock lock(&mutex_);
-  mutex_.Await(absl::Condition(
-      +[](Lane* lane) ABSL_EXCLUSIVE_LOCKS_REQUIRED(lane->mutex_) {
-        return lane->stopping_ || !lane->queue_.empty();
-      },
-      this));
   std::vector<Entry> batch;
-  size_t bytes = 0;
-  while (!queue_.empty() && batch.size() < options_.batch_commands) {
-    const size_t size = domain::ByteSize(queue_.front().command);
-    if (!batch.empty() && bytes + size > options_.batch_bytes) break;
-    bytes += size;
-    batch.push_back(std::move(queue_.front()));
-    queue_.pop_front();
+  absl::MutexLock lock(&mutex_);
+  while (true) {
+    TakeParked(&batch);
+    TakeQueued(&batch);
+    if (!batch.empty() || (stopping_ && parked_.empty())) return batch;
+    if (stopping_) {
+      // Nothing more is queued: there is only what is parked to wait for.
+      mutex_.AwaitWithTimeout(absl::Condition(
+                                  +[](Lane*) { return false; }, this),
+                              NextDue() - absl::Now());
+    } else {
+      mutex_.AwaitWithTimeout(absl::Condition(this, &Lane::HasWork), NextDue() - absl::Now());
+    }
   }
-  queued_bytes_ -= bytes;
-  return batch;
+}
+
+absl::Time Lane::NextDue() const {
+  absl::Time next = absl::InfiniteFuture();
+  for (const auto& [key, parked] : parked_) next = std::min(next, parked.due);
+  return next;
+}
+
+void Lane::TakeParked(std::vector<Entry>* batch) {
+  tried_again_.clear();
+  if (parked_.empty()) return;
+  const absl::Time now = absl::Now();
+  for (auto next = parked_.begin(); next != parked_.end();) {
+    const auto current = next++;
+    Parked& parked = current->second;
+    if (parked.due > now || batch->size() >= options_.batch_commands) continue;
+    parked_commands_ -= parked.entries.size();
+    for (Entry& entry : parked.entries) batch->push_back(std::move(entry));
+    parked.entries.clear();
+    tried_again_.insert(parked_.extract(current));
+  }
+}
+
+void Lane::TakeQueued(std::vector<Entry>* batch) {
+  size_t bytes = 0;
+  while (!queue_.empty() && batch->size() < options_.batch_commands) {
+    const size_t size = domain::ByteSize(queue_.front().command);
+    if (!batch->empty() && bytes + size > options_.batch_bytes) break;
+    Entry entry = std::move(queue_.front());
+    queue_.pop_front();
+    queued_bytes_ -= size;
+    const auto parked = parked_.find(entry.command.key);
+    if (parked != parked_.end()) {
+      ++parked_commands_;
+      parked->second.entries.push_back(std::move(entry));
+      continue;
+    }
+    bytes += size;
+    batch->push_back(std::move(entry));
+  }
 }
 
 void Lane::Run() {
@@ -94,6 +136,7 @@ std::vector<Lane::Entry> Lane::Wanted(std::vector<Entry> batch) const {
   std::vector<Entry> wanted;
   wanted.reserve(batch.size());
   for (Entry& entry : batch) {
+    entry.command.wants_documents = entry.call->WantsDocuments();
     const Reason dropped = WhyDropped(entry.call->context(), now);
     if (dropped == Reason::kOk) {
       wanted.push_back(std::move(entry));
@@ -117,7 +160,7 @@ std::vector<Outcome> Lane::Apply(const std::vector<Entry>& batch) {
   std::vector<const domain::Command*> commands;
   commands.reserve(batch.size());
   for (const Entry& entry : batch) commands.push_back(&entry.command);
-  std::vector<Outcome> outcomes = store_->Apply(commands);
+  std::vector<Outcome> outcomes = store_->Apply(commands, {.patience = absl::ZeroDuration()});
   TellClaimable(commands, outcomes, options_.on_claimable);
   return outcomes;
 }
@@ -132,13 +175,52 @@ void Lane::ApplyBatch(std::vector<Entry> batch) {
     outcomes.assign(batch.size(), {.reason = Reason::kStoreUnavailable,
                                    .message = "the policies cannot be read from the database"});
   }
+  Settle(std::move(batch), std::move(outcomes));
+}
+
+void Lane::Settle(std::vector<Entry> batch, std::vector<Outcome> outcomes) {
   bool unavailable = false;
+  std::vector<Entry> held, deferred;
   for (size_t i = 0; i < batch.size(); ++i) {
+    if (outcomes[i].reason == Reason::kHeld || outcomes[i].reason == Reason::kDeferred) {
+      (outcomes[i].reason == Reason::kHeld ? held : deferred).push_back(std::move(batch[i]));
+      continue;
+    }
     unavailable |= outcomes[i].reason == Reason::kStoreUnavailable;
     if (outcomes[i].task) ShowMaxAttempts(*outcomes[i].task, batch[i].command.policy.get());
     batch[i].call->Finish(batch[i].index, std::move(outcomes[i]));
   }
+  Park(std::move(held), /*deferred=*/false);
+  Park(std::move(deferred), /*deferred=*/true);
   if (unavailable && options_.on_unavailable) options_.on_unavailable();
+}
+
+void Lane::Park(std::vector<Entry> entries, bool deferred) {
+  if (entries.empty()) return;
+  size_t count = 0;
+  for (Entry& entry : entries) {
+    const auto before = tried_again_.find(entry.command.key);
+    if (!deferred && before != tried_again_.end() &&
+        before->second.waited >= options_.held_patience) {
+      entry.call->Finish(entry.index, {.reason = Reason::kStoreUnavailable,
+                                       .message = "another session holds the task's row"});
+      continue;
+    }
+    const auto [place, is_new] = parked_.try_emplace(entry.command.key);
+    Parked& parked = place->second;
+    if (is_new && deferred) {
+      parked.due = absl::InfinitePast();
+    } else if (is_new) {
+      if (before != tried_again_.end()) parked = std::move(before->second);
+      parked.pause = std::clamp(2 * parked.pause, kFirstPause, kLongestPause);
+      parked.waited += parked.pause;
+      parked.due = absl::Now() + parked.pause;
+    }
+    parked.entries.push_back(std::move(entry));
+    ++count;
+  }
+  absl::MutexLock lock(&mutex_);
+  parked_commands_ += count;
 }
 
 void Lane::Stop() {

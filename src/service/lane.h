@@ -3,6 +3,9 @@
 // idle. Commands on one task always go through the same lane, and take effect in the order in which
 // they were queued.
 //
+// A task whose row another transaction holds is parked with all that is asked of it: the lane goes
+// on with the others, and tries it again a little later, until its patience is at an end.
+//
 // Thread-safe.
 #pragma once
 
@@ -13,6 +16,7 @@
 #include <vector>
 
 #include "absl/base/thread_annotations.h"
+#include "absl/container/flat_hash_map.h"
 #include "absl/synchronization/mutex.h"
 #include "absl/time/clock.h"
 #include "src/base/limits.h"
@@ -30,6 +34,8 @@ struct LaneOptions {
   size_t batch_bytes = limits::kLaneBatchBytes;
   // The wall clock, against which callers' deadlines are held.
   std::function<absl::Time()> now = absl::Now;
+  // How long the calls on a task wait for a row that another transaction holds.
+  absl::Duration held_patience = limits::kHeldPatience;
   // Called on the lane's thread when the store could not be reached.
   std::function<void()> on_unavailable;
   // Where each command gets its namespace's policy from as its turn comes, so that a change counts
@@ -70,9 +76,29 @@ class Lane {
   void Stop();
 
  private:
+  // What is asked of a task whose row is held, in its order.
+  struct Parked {
+    std::vector<Entry> entries;
+    absl::Duration waited;
+    absl::Duration pause;
+    // When it is tried again.
+    absl::Time due;
+  };
+
   void Run();
   // Waits for work; empty only when stopped and drained.
   std::vector<Entry> TakeBatch();
+  // What is parked and due comes first. Calls on a task that stays parked join it.
+  void TakeParked(std::vector<Entry>* batch) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  void TakeQueued(std::vector<Entry>* batch) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  // Until when there is nothing to do unless something is queued.
+  absl::Time NextDue() const;
+  bool HasWork() const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
+    return stopping_ || !queue_.empty();
+  }
+  // Keeps those for later whose rows are held, and finishes the others.
+  void Settle(std::vector<Entry> batch, std::vector<domain::Outcome> outcomes);
+  void Park(std::vector<Entry> entries, bool deferred);
   void ApplyBatch(std::vector<Entry> batch);
   // Without those that nobody waits for any more, which are finished.
   std::vector<Entry> Wanted(std::vector<Entry> batch) const;
@@ -86,7 +112,14 @@ class Lane {
   absl::Mutex mutex_;
   std::deque<Entry> queue_ ABSL_GUARDED_BY(mutex_);
   size_t queued_bytes_ ABSL_GUARDED_BY(mutex_) = 0;
+  // Of what is parked, which counts as queued.
+  size_t parked_commands_ ABSL_GUARDED_BY(mutex_) = 0;
   bool stopping_ ABSL_GUARDED_BY(mutex_) = false;
+
+  // Only the lane's thread touches these: what is parked, and how long the tasks of the batch that
+  // is under way have waited already.
+  absl::flat_hash_map<domain::TaskKey, Parked> parked_;
+  absl::flat_hash_map<domain::TaskKey, Parked> tried_again_;
 
   std::thread thread_;
 };

@@ -23,7 +23,7 @@ int64_t Delete(store::Store& store, const store::FinishedPage& page) {
   }
   int64_t deleted = 0;
   for (const domain::Outcome& outcome :
-       store.Apply(domain::PointersTo(commands), {.skip_held = true})) {
+       store.Apply(domain::PointersTo(commands), {.patience = absl::ZeroDuration()})) {
     // One that has changed meanwhile is answered as it stands.
     const bool gone = outcome.ok() && outcome.task && domain::Finished(outcome.task->status) &&
                       outcome.task->update_time <= page.before;

@@ -40,10 +40,11 @@ absl::StatusOr<Reaped> Reaper::Step(int limit) {
   const std::vector<domain::Command> commands = ExpireEach(*std::move(keys), options_);
   if (commands.empty()) return reaped;
   const std::vector<const domain::Command*> pointers = domain::PointersTo(commands);
-  const std::vector<domain::Outcome> outcomes = store_->Apply(pointers, {.skip_held = true});
+  const std::vector<domain::Outcome> outcomes =
+      store_->Apply(pointers, {.patience = absl::ZeroDuration()});
   for (const domain::Outcome& outcome : outcomes) {
     reaped.ended += outcome.ok() ? 1 : 0;
-    reaped.held += outcome.reason == domain::Reason::kStoreUnavailable ? 1 : 0;
+    reaped.held += domain::MayPass(outcome.reason) ? 1 : 0;
   }
   TellClaimable(pointers, outcomes, options_.on_claimable);
   held_ = std::min(reaped.held, limits::kReapHeld);

@@ -66,6 +66,9 @@ struct ClaimResult {
   domain::Outcome refusal;
   // With their lock.
   std::vector<domain::Task> tasks;
+  // The tasks were handed out before, and may have reached the worker then: they are nobody's to
+  // give back.
+  bool recalled = false;
   absl::Time now;
 };
 
@@ -158,7 +161,8 @@ class Tracker {
   // Claims tasks that are claimable, or waits for some. A caller that is gone by the time gets
   // none.
   void Claim(ClaimRequest request, CallContext context, ClaimCallback done);
-  // Gives back, without costing an attempt, what a Claim answered but reached nobody.
+  // Gives back, without costing an attempt, what a Claim answered but reached nobody; `tasks` as
+  // they were then, with their lock. What a repeated Claim or a heartbeat has renewed since stays.
   void GiveBack(std::vector<domain::Task> tasks);
 
   // `policy` has been validated. Answers it as it holds now, on this server at once and on others

@@ -26,6 +26,12 @@ class WriteCall {
 
   const CallContext& context() const { return context_; }
 
+  // Whether there is room in the answer for the data and errors of another task.
+  bool WantsDocuments() const {
+    return outcomes_.size() == 1 ||
+           held_bytes_.load(std::memory_order_relaxed) < limits::kAnswerBytes;
+  }
+
   void Finish(size_t index, domain::Outcome outcome) {
     // A refusal shows neither data nor errors.
     if (outcome.task && outcomes_.size() > 1 && (!outcome.ok() || !HasRoom(*outcome.task))) {

@@ -2,8 +2,6 @@
 
 #include <algorithm>
 
-#include "src/domain/transition.h"
-
 namespace tracker::store {
 
 using domain::Command;
@@ -17,7 +15,11 @@ Batch::Batch(absl::Span<const Command* const> commands) : commands_(commands) {
   std::sort(keys_.begin(), keys_.end());
   keys_.erase(std::unique(keys_.begin(), keys_.end()), keys_.end());
   rows_.resize(keys_.size());
+  wants_documents_.resize(keys_.size(), false);
   for (const Command* command : commands) {
+    if (command->wants_documents || domain::NeedsErrors(command->action)) {
+      wants_documents_[IndexOf(command->key)] = true;
+    }
     const auto* start = std::get_if<domain::Start>(&command->action);
     if (start == nullptr) continue;
     for (const std::string& name_space : start->after) {
@@ -42,6 +44,27 @@ void Batch::Load(Task task, std::string place) {
   row.place = std::move(place);
 }
 
+std::vector<TaskKey> Batch::WantedDocuments() const {
+  std::vector<TaskKey> wanted;
+  for (size_t i = 0; i < rows_.size(); ++i) {
+    if (!wants_documents_[i] || !rows_[i].before || !rows_[i].before->documents_left_out) continue;
+    wanted.push_back(keys_[i]);
+  }
+  return wanted;
+}
+
+void Batch::LoadDocuments(const TaskKey& key, std::string data,
+                          std::vector<domain::TaskError> errors) {
+  Task& task = *rows_[IndexOf(key)].before;
+  task.data = std::move(data);
+  task.errors = std::move(errors);
+  task.documents_left_out = false;
+}
+
+bool Batch::changed() const {
+  return std::any_of(rows_.begin(), rows_.end(), [](const Row& row) { return row.changed; });
+}
+
 void Batch::LoadSucceeded(const TaskKey& key) { succeeded_.insert(key); }
 
 std::vector<std::string> Batch::Unmet(const Command& command) const {
@@ -62,16 +85,12 @@ std::vector<std::string> Batch::Unmet(const Command& command) const {
   return unmet;
 }
 
-void Batch::CountAttempt(const Command& command, bool was_in_progress, const Row& row) {
-  if (!was_in_progress || !command.policy || !command.policy->pause_on_failure) return;
-  const bool succeeded = std::holds_alternative<domain::Succeed>(command.action);
-  const bool failed = std::holds_alternative<domain::Fail>(command.action) ||
-                      (std::holds_alternative<domain::Expire>(command.action) && row.after &&
-                       row.after->status != domain::Status::kInProgress);
-  if (!succeeded && !failed) return;
+void Batch::CountAttempt(const Command& command, domain::AttemptEnd ended) {
+  if (ended == domain::AttemptEnd::kNone) return;
+  if (!command.policy || !command.policy->pause_on_failure) return;
   AttemptCount& count = attempts_[command.key.name_space];
   count.ended += 1;
-  count.failed += failed ? 1 : 0;
+  count.failed += ended == domain::AttemptEnd::kWentWrong ? 1 : 0;
 }
 
 void Batch::Exclude(const TaskKey& key, domain::Reason reason, std::string message) {
@@ -89,28 +108,19 @@ void Batch::Run(absl::Time now) {
       continue;
     }
     Row& row = rows_[index];
-    const bool was_in_progress = row.after && row.after->status == domain::Status::kInProgress;
     domain::Transition transition = domain::Apply(row.after, *command, now, Unmet(*command));
     row.changed |= transition.changed;
-    if (transition.changed) CountAttempt(*command, was_in_progress, row);
-    outcomes_.push_back(std::move(transition.outcome));
+    CountAttempt(*command, transition.ended);
+    Outcome& outcome = outcomes_.emplace_back(std::move(transition.outcome));
+    if (outcome.task && outcome.task->documents_left_out) {
+      // Also what this batch has put in place of them: half of the documents would be misleading.
+      outcome.task->data.clear();
+      outcome.task->errors.clear();
+      outcome.truncated = outcome.ok();
+    }
   }
   // Created and deleted in one batch: nothing to write.
   for (Row& row : rows_) row.changed &= row.before.has_value() || row.after.has_value();
-}
-
-void Batch::ForgiveRepeatedDeletes() {
-  for (size_t i = 0; i < commands_.size(); ++i) {
-    Outcome& outcome = outcomes_[i];
-    if (outcome.reason != domain::Reason::kTaskNotFound) continue;
-    if (!std::holds_alternative<domain::Delete>(commands_[i]->action) &&
-        !std::holds_alternative<domain::Purge>(commands_[i]->action)) {
-      continue;
-    }
-    outcome.reason = domain::Reason::kOk;
-    outcome.message.clear();
-    outcome.task = Task{.key = commands_[i]->key};
-  }
 }
 
 Batch::CountDeltas Batch::Deltas() const {

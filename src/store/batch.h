@@ -15,6 +15,7 @@
 #include "absl/types/span.h"
 #include "src/domain/command.h"
 #include "src/domain/task.h"
+#include "src/domain/transition.h"
 #include "src/store/store.h"
 
 namespace tracker::store {
@@ -53,6 +54,15 @@ class Batch {
   // One of them has succeeded. Before Run.
   void LoadSucceeded(const domain::TaskKey& key);
 
+  // Whether some command needs the data and errors of keys()[i], be it for its answer. A large one
+  // of the others is best loaded without (Task::documents_left_out).
+  bool WantsDocuments(size_t i) const { return wants_documents_[i]; }
+  // The tasks that were loaded without, and are wanted with. After the last Load.
+  std::vector<domain::TaskKey> WantedDocuments() const;
+  // The documents of one of them. Before Run.
+  void LoadDocuments(const domain::TaskKey& key, std::string data,
+                     std::vector<domain::TaskError> errors);
+
   // The row of this key is out of reach: each of its commands gets `reason` and `message`, and
   // changes nothing. Before Run.
   void Exclude(const domain::TaskKey& key, domain::Reason reason, std::string message);
@@ -60,10 +70,8 @@ class Batch {
   // Applies the commands in their order at `now`.
   void Run(absl::Time now);
 
-  // The commands may have been committed once already: a delete that finds nothing is that delete,
-  // done. All other commands recognise their own work by their token. After Run.
-  void ForgiveRepeatedDeletes();
-
+  // After Run: whether there is anything to write.
+  bool changed() const;
   // After Run. rows()[i] belongs to keys()[i].
   const std::vector<Row>& rows() const { return rows_; }
   CountDeltas Deltas() const;
@@ -80,11 +88,12 @@ class Batch {
   size_t IndexOf(const domain::TaskKey& key) const;
   // Of Start::after, where the task has not succeeded.
   std::vector<std::string> Unmet(const domain::Command& command) const;
-  void CountAttempt(const domain::Command& command, bool was_in_progress, const Row& row);
+  void CountAttempt(const domain::Command& command, domain::AttemptEnd ended);
 
   absl::Span<const domain::Command* const> commands_;
   std::vector<domain::TaskKey> keys_;
   std::vector<Row> rows_;
+  std::vector<bool> wants_documents_;
   std::vector<domain::TaskKey> prerequisites_;
   absl::flat_hash_set<domain::TaskKey> succeeded_;
   AttemptDeltas attempts_;

@@ -25,7 +25,10 @@ size_t ClaimDeal::SizeOf(const domain::Task& task) const {
 }
 
 void ClaimDeal::CopyRepeats(ClaimAnswer* answer) const {
-  for (const auto& [repeat, first] : repeats_) answer->tasks[repeat] = answer->tasks[first];
+  for (const auto& [repeat, first] : repeats_) {
+    answer->tasks[repeat] = answer->tasks[first];
+    answer->recalls[repeat] = answer->recalls[first];
+  }
 }
 
 void ClaimDeal::Close(size_t order) {

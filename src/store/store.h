@@ -91,12 +91,29 @@ struct ClaimQuery {
   std::string from;
 };
 
+// Whether an order's token was used in a Claim before.
+enum class ClaimRecall {
+  // No: its tasks, if any, are handed out for the first time.
+  kNew,
+  // Yes: it has what the token still holds, each with its lease renewed. None: the token is spent.
+  kRecalled,
+  // Yes, but another transaction holds a row of what it held: it has nothing for now.
+  kHeld,
+};
+
 struct ClaimAnswer {
   // For each order its tasks, with their lock.
   std::vector<std::vector<domain::Task>> tasks;
+  // For each order.
+  std::vector<ClaimRecall> recalls;
   absl::Time now;
   // Set when the step ended at its bound with orders unfilled: there may be more from here on.
   std::string next;
+  // Tasks that were to be handed out turned out to have no attempt left, and are exhausted now:
+  // there may be others.
+  bool more = false;
+
+  explicit ClaimAnswer(size_t orders = 0) : tasks(orders), recalls(orders, ClaimRecall::kNew) {}
 };
 
 // Finished tasks of a namespace, to be purged.
@@ -163,9 +180,10 @@ struct AttemptCount {
 };
 
 struct ApplyOptions {
-  // Leave out rows that somebody else is writing, instead of waiting: their outcome is
-  // kStoreUnavailable. For work that another will do, or that comes again.
-  bool skip_held = false;
+  // How long to wait for rows that another transaction holds. Zero: for work that another will do,
+  // or that comes again. Commands on rows that are held for longer are not tried: kHeld; nor are,
+  // with zero, those whose tasks' documents are too much for one transaction: kDeferred.
+  absl::Duration patience = limits::kHeldPatience;
 };
 
 struct StatusCount {
@@ -183,7 +201,8 @@ class Store {
   // Applies the commands in their order and commits; the i-th outcome is the i-th command's.
   // Commands on one task take effect one after another, each on what the one before left. A refusal
   // or an error of one stops no other. When the database cannot be reached, every outcome that is
-  // not known is kStoreUnavailable; applying the same commands (same tokens) again is then safe.
+  // not known is kStoreUnavailable; applying the same commands (same tokens) again is then safe, as
+  // long as nobody else has gone on from where they led.
   virtual std::vector<domain::Outcome> Apply(absl::Span<const domain::Command* const> commands,
                                              const ApplyOptions& options) = 0;
   std::vector<domain::Outcome> Apply(absl::Span<const domain::Command* const> commands) {
@@ -193,7 +212,8 @@ class Store {
   // One step of handing out claimable tasks: highest priority first, then available longest, dealt
   // to the orders one by one in turn. Durable as Apply. An order whose token was used in a Claim of
   // the last limits::kClaimMemory gets what of those tasks its token still holds, and no others: so
-  // a step whose outcome is unknown may be repeated.
+  // a step whose outcome is unknown may be repeated. Their leases begin anew, which is what tells
+  // the server of an earlier answer that its tasks have reached somebody (domain::Release).
   virtual absl::StatusOr<ClaimAnswer> Claim(const ClaimQuery& query) = 0;
 
   // Which of the namespaces have a claimable task, as of now; cheap. The i-th answer is the i-th

@@ -200,6 +200,24 @@ TEST_P(ApplyTest, ALeaseThatIsOverIsTakenUpAgain) {
   EXPECT_EQ(Apply(Make("a", Succeed{}, lost)).reason, Reason::kLockLost);
 }
 
+TEST_P(ApplyTest, ALateCopyOfAnOldStartBeginsNothingWhateverCameSince) {
+  CreateAll({"a"});
+  std::vector<std::string> locks;
+  for (int i = 0; i < 3; ++i) {
+    locks.push_back(NewLockToken());
+    ASSERT_OK(Apply(Make("a", domain::Start{}, locks.back())));
+    ASSERT_OK(Apply(Make("a", domain::Release{}, locks.back())));
+    ASSERT_OK(Apply(Make("a", domain::Reset{})));
+  }
+  Reopen();
+  for (const std::string& lock : locks) {
+    EXPECT_EQ(Apply(Make("a", domain::Start{.ignore_lock = true, .force = true}, lock)).reason,
+              domain::Reason::kLockLost);
+  }
+  EXPECT_EQ(Get("a").task->fence, 3);
+  EXPECT_OK(Apply(Make("a", domain::Start{})));
+}
+
 TEST_P(ApplyTest, TheRefusalThatChangesSomethingIsKept) {
   ASSERT_OK(Apply(Make("a", Create{.max_attempts = 1})));
   ASSERT_OK(Apply(Make("a", Start{.lease = absl::Seconds(1)})));

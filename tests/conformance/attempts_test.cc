@@ -70,6 +70,18 @@ TEST_P(AttemptsTest, ALeaseThatEndsIsAFailure) {
   EXPECT_EQ(Count(kWindow), (AttemptCount{.ended = 1, .failed = 1}));
 }
 
+TEST_P(AttemptsTest, ALeaseThatASecondStartFindsOverIsAFailureToo) {
+  CreateAll({"a"});
+  ASSERT_OK(Apply(Make("a", Start{.lease = absl::Seconds(1)})));
+  Advance(absl::Seconds(5));
+  auto policy = std::make_shared<domain::Policy>();
+  policy->pause_on_failure = domain::PauseOnFailure{};
+  Command start = Make("a", Start{});
+  start.policy = policy;
+  ASSERT_OK(Apply(start));
+  EXPECT_EQ(Count(kWindow), (AttemptCount{.ended = 1, .failed = 1}));
+}
+
 TEST_P(AttemptsTest, ForgetsThemAfterTheWindowAndBeforeTheMomentAskedFor) {
   const absl::Time first = End("a", Fail{});
   Advance(absl::Seconds(20));

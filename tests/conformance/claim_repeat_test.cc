@@ -76,6 +76,68 @@ TEST_P(ClaimRepeatTest, RepeatedOnesAndNewOnesAreServedTogether) {
   EXPECT_EQ(IdsOf(tasks[2]), Ids{"c"});
 }
 
+TEST_P(ClaimRepeatTest, SaysWhetherTheTokenWasUsedBefore) {
+  CreateInOrder({"a"});
+  const std::string token = NewLockToken();
+  EXPECT_EQ(Value(store().Claim(QueryOf({OrderOf(1, token)}))).recalls.at(0), ClaimRecall::kNew);
+  EXPECT_EQ(Value(store().Claim(QueryOf({OrderOf(1, token)}))).recalls.at(0),
+            ClaimRecall::kRecalled);
+  ASSERT_OK(Apply(Make("a", Succeed{}, token)));
+  const ClaimAnswer spent = Value(store().Claim(QueryOf({OrderOf(1, token)})));
+  EXPECT_EQ(spent.recalls.at(0), ClaimRecall::kRecalled);
+  EXPECT_TRUE(spent.tasks.at(0).empty());
+}
+
+TEST_P(ClaimRepeatTest, BeginsTheLeasesAnew) {
+  CreateInOrder({"a"});
+  const std::string token = NewLockToken();
+  ClaimOrder order = OrderOf(1, token);
+  order.lease = absl::Minutes(1);
+  ASSERT_EQ(Claim(store(), QueryOf({order})).at(0).size(), 1u);
+  Advance(absl::Seconds(50));
+  ASSERT_EQ(Claim(store(), QueryOf({order})).at(0).size(), 1u);
+  Advance(absl::Seconds(50));
+  Reap();
+  EXPECT_EQ(Get("a").task->status, domain::Status::kInProgress);
+}
+
+// The server of the first answer, whose caller has gone, wants to give the tasks back when the
+// repeat has been answered already, by another server.
+TEST_P(ClaimRepeatTest, WhatItGotIsNotGivenBackByTheServerOfAnEarlierAnswer) {
+  CreateInOrder({"a", "b"});
+  const std::unique_ptr<Store> other = OpenAnother();
+  const std::string token = NewLockToken();
+  const std::vector<Task> first = Claim(1, token);
+  ASSERT_EQ(first.size(), 1u);
+  ASSERT_EQ(Claim(*other, QueryOf({OrderOf(1, token)})).at(0).size(), 1u);
+  const domain::Release late = {.undelivered = first[0].update_time};
+  EXPECT_EQ(Apply(Make("a", late, token)).reason, domain::Reason::kLockLost);
+  EXPECT_EQ(ClaimIds(2), Ids{"b"});
+  EXPECT_OK(Apply(Make("a", Succeed{}, token)));
+}
+
+TEST_P(ClaimRepeatTest, WithoutARepeatWhatReachedNobodyGoesBack) {
+  CreateInOrder({"a"});
+  const std::string token = NewLockToken();
+  const std::vector<Task> first = Claim(1, token);
+  ASSERT_EQ(first.size(), 1u);
+  const domain::Release back = {.undelivered = first[0].update_time};
+  ASSERT_OK(Apply(Make("a", back, token)));
+  EXPECT_EQ(Get("a").task->attempts, 0);
+  EXPECT_EQ(ClaimIds(1), Ids{"a"});
+}
+
+TEST_P(ClaimRepeatTest, ATaskWithLargeDataIsRepeatedWhole) {
+  const std::string data = absl::StrCat(R"({"x":")", std::string(100'000, 'x'), R"("})");
+  CreateInOrder({"a"}, {.data = data});
+  const std::string token = NewLockToken();
+  for (int i = 0; i < 2; ++i) {
+    const std::vector<Task> tasks = Claim(1, token);
+    ASSERT_EQ(tasks.size(), 1u);
+    EXPECT_EQ(tasks[0].data, data);
+  }
+}
+
 // The client repeats a claim whose first sending still waits.
 TEST_P(ClaimRepeatTest, TwiceInOneStepGetsNothingThatARepeatedOneWouldNot) {
   CreateInOrder(Numbered("t", 6));

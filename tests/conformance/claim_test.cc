@@ -182,5 +182,29 @@ TEST_P(ClaimTest, APlaceThatNoAnswerNamedIsRefused) {
   EXPECT_EQ(Get("a").task->status, Status::kPending);
 }
 
+// The namespace's policy allows fewer attempts than there have been.
+TEST_P(ClaimTest, TasksWithNoAttemptLeftComeToTheirEndAndStopNoOther) {
+  CreateInOrder({"a", "b", "c"});
+  for (const char* id : {"a", "b"}) {
+    const std::string token = NewLockToken();
+    ASSERT_OK(Apply(Make(id, domain::Start{}, token)));
+    ASSERT_OK(Apply(Make(id, domain::Fail{.retry_delay = absl::ZeroDuration()}, token)));
+  }
+  domain::Policy policy;
+  policy.max_attempts = 1;
+  ClaimQuery query = QueryOf({OrderOf(3)});
+  query.policy = std::make_shared<const domain::Policy>(policy);
+  const ClaimAnswer answer = Value(store().Claim(query));
+  EXPECT_EQ(IdsOf(answer.tasks.at(0)), Ids{"c"});
+  EXPECT_TRUE(answer.more);
+  EXPECT_EQ(Get("a").task->status, domain::Status::kExhausted);
+  EXPECT_EQ(Get("b").task->status, domain::Status::kExhausted);
+  EXPECT_FALSE(HasClaimable());
+  // Who got nothing so has used up nothing.
+  CreateInOrder({"d"});
+  query.orders = {OrderOf(1)};
+  EXPECT_EQ(IdsOf(Value(store().Claim(query)).tasks.at(0)), Ids{"d"});
+}
+
 }  // namespace
 }  // namespace tracker::store

@@ -144,7 +144,7 @@ TEST_P(PurgeTest, TwoAtOnceDeleteEachTaskOnceAndCountRight) {
         commands.push_back(Make(key.id, Purge{.before = page->before}));
       }
       for (const Outcome& outcome :
-           store.Apply(domain::PointersTo(commands), {.skip_held = true})) {
+           store.Apply(domain::PointersTo(commands), {.patience = absl::ZeroDuration()})) {
         deleted += outcome.ok() ? 1 : 0;
         // The other one was first, or is at it.
         EXPECT_TRUE(outcome.ok() || outcome.reason == domain::Reason::kTaskNotFound ||

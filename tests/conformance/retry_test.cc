@@ -103,10 +103,11 @@ class UnknownCommitTest : public ::testing::Test {
   void SetUp() override {
     proxy_ = Value(testing::CuttingProxy::Start(SharedPostgres().port()));
     const std::string database = FreshDatabase();
-    ASSERT_OK(Open(SharedPostgres().Url(database), {}));
-    store_ = Value(Open(absl::StrCat("postgresql://postgres@127.0.0.1:", proxy_->port(), "/",
-                                     database, "?sslmode=disable&gssencmode=disable"),
-                        {}));
+    direct_url_ = SharedPostgres().Url(database);
+    ASSERT_OK(Open(direct_url_, {}));
+    url_ = absl::StrCat("postgresql://postgres@127.0.0.1:", proxy_->port(), "/", database,
+                        "?sslmode=disable&gssencmode=disable");
+    store_ = Value(Open(url_, {}));
   }
   // Applies the command, and loses the answer to its first commit.
   Outcome ApplyLosingTheAnswer(const Command& command) {
@@ -118,10 +119,13 @@ class UnknownCommitTest : public ::testing::Test {
   }
 
   std::unique_ptr<testing::CuttingProxy> proxy_;
+  std::string direct_url_;
+  // Through the proxy.
+  std::string url_;
   std::unique_ptr<Store> store_;
 };
 
-TEST_F(UnknownCommitTest, EveryCommandIsRepeatedAndActsOnce) {
+TEST_F(UnknownCommitTest, EveryCommandActsOnceAndIsAnsweredAsIfNothingHadHappened) {
   EXPECT_OK(ApplyLosingTheAnswer(Make("a", domain::Create{})));
   const std::string first = NewLockToken();
   const Outcome started = ApplyLosingTheAnswer(Make("a", domain::Start{.worker = "w"}, first));
@@ -149,15 +153,49 @@ TEST_F(UnknownCommitTest, EveryCommandIsRepeatedAndActsOnce) {
   EXPECT_EQ(Value(store_->Count("n")), (std::vector<StatusCount>{{"n", Status::kPending, 1}}));
   EXPECT_OK(ApplyLosingTheAnswer(Make("a", domain::Delete{})));
   EXPECT_TRUE(Value(store_->Count("n")).empty());
-  // Forgiven only where a commit was lost.
+  // That was another one.
   EXPECT_EQ(ApplyTo(*store_, {Make("a", domain::Delete{})})[0].reason, Reason::kTaskNotFound);
 }
 
+// The server's process has not heard of the connection's end, and waits in the transaction with the
+// row locked.
+TEST_F(UnknownCommitTest, ACommitThatNeverArrivedIsDoneOnce) {
+  ASSERT_OK(ApplyTo(*store_, {Make("a", domain::Create{})})[0]);
+  proxy_->SwallowCommitWith("a");
+  const Outcome started = ApplyTo(*store_, {Make("a", domain::Start{})})[0];
+  EXPECT_EQ(proxy_->lost(), 1);
+  ASSERT_OK(started);
+  EXPECT_EQ(started.task->fence, 1);
+  EXPECT_EQ(started.task->attempts, 1);
+}
+
+// Others act between the commit and the end of the connection.
+TEST_F(UnknownCommitTest, WhatOthersDidSinceStaysAsItIs) {
+  const std::unique_ptr<Store> other = Value(Open(direct_url_, {}));
+  ASSERT_OK(ApplyTo(*store_, {Make("a", domain::Create{})})[0]);
+  const std::string lock = NewLockToken();
+  proxy_->LoseAnswerOfCommitWith("a", [&] {
+    EXPECT_OK(ApplyTo(*other, {Make("a", domain::Create{})})[0]);
+    EXPECT_OK(ApplyTo(*other, {Make("a", domain::Start{.worker = "other"}, lock)})[0]);
+  });
+  const Outcome deleted = ApplyTo(*store_, {Make("a", domain::Delete{})})[0];
+  EXPECT_EQ(proxy_->lost(), 1);
+  ASSERT_OK(deleted);
+  EXPECT_EQ(deleted.task->status, Status::kPending) << "the task as it was";
+  EXPECT_OK(ApplyTo(*other, {Make("a", domain::Succeed{}, lock)})[0]);
+}
+
+// The transactions of several buckets may run on other servers, which this one cannot answer for.
 TEST_F(UnknownCommitTest, WhatIsNeverKnownIsUnavailableAndSafeToRepeat) {
+  {
+    pqxx::connection connection(direct_url_);
+    pqxx::nontransaction(connection)
+        .exec("UPDATE tracker.meta SET value = '2' WHERE key = 'buckets'");
+  }
+  store_ = Value(Open(url_, {}));
   const Command start = Make("a", domain::Start{.create_if_missing = true});
-  proxy_->LoseAnswersOfCommits(1'000);
+  proxy_->LoseAnswersOfCommits(1);
   EXPECT_EQ(ApplyTo(*store_, {start})[0].reason, Reason::kStoreUnavailable);
-  proxy_->LoseAnswersOfCommits(0);
   const Outcome again = ApplyTo(*store_, {start})[0];
   ASSERT_OK(again);
   EXPECT_EQ(again.task->fence, 1);

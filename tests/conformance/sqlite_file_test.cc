@@ -34,6 +34,7 @@ DROP INDEX task_alarm;
 DROP INDEX task_claimable;
 DROP INDEX task_error;
 ALTER TABLE task DROP COLUMN rank;
+ALTER TABLE task DROP COLUMN spent_locks;
 ALTER TABLE task DROP COLUMN alarm_us;
 ALTER TABLE task DROP COLUMN error_print;
 ALTER TABLE task DROP COLUMN error_us;

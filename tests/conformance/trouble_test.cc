@@ -252,7 +252,7 @@ TEST_P(TroubleTest, WhatAStrangerKeepsIsUnavailableAndThenBack) {
     EXPECT_OK(outcomes[0]);
     EXPECT_OK(outcomes[2]);
   }
-  EXPECT_EQ(outcomes[1].reason, Reason::kStoreUnavailable);
+  EXPECT_EQ(outcomes[1].reason, sqlite() ? Reason::kStoreUnavailable : Reason::kHeld);
   EXPECT_LT(absl::Now() - begin, absl::Seconds(15));
   for (const Outcome& outcome : Apply(commands)) EXPECT_OK(outcome);
   EXPECT_EQ(Get("a").task->fence, 1);
@@ -274,13 +274,40 @@ TEST_P(TroubleTest, WhatIsHeldIsLeftOutWhereThatIsAsked) {
     pqxx::connection connection(url());
     pqxx::work stranger(connection);
     stranger.exec("SELECT 1 FROM tracker.task WHERE id LIKE 'held%' FOR UPDATE");
-    const std::vector<Outcome> outcomes = store().Apply(pointers, {.skip_held = true});
+    const std::vector<Outcome> outcomes =
+        store().Apply(pointers, {.patience = absl::ZeroDuration()});
     for (size_t i = 0; i < commands.size(); ++i) {
-      EXPECT_EQ(outcomes[i].reason, i % 2 == 0 ? Reason::kStoreUnavailable : Reason::kOk) << i;
+      EXPECT_EQ(outcomes[i].reason, i % 2 == 0 ? Reason::kHeld : Reason::kOk) << i;
     }
   }
   EXPECT_LT(absl::Now() - begin, absl::Seconds(5));
-  for (const Outcome& outcome : store().Apply(pointers, {.skip_held = true})) EXPECT_OK(outcome);
+  for (const Outcome& outcome : store().Apply(pointers, {.patience = absl::ZeroDuration()}))
+    EXPECT_OK(outcome);
+}
+
+// An insert of the same key can only wait for the stranger's.
+TEST_P(TroubleTest, ATaskThatAStrangerIsMakingStopsNoOther) {
+  if (sqlite()) GTEST_SKIP() << "SQLite has one lock for all: see the test before";
+  std::vector<Command> commands;
+  for (int i = 0; i < 16; ++i) commands.push_back(Make(absl::StrCat("t", i), domain::Create{}));
+  {
+    pqxx::connection connection(url());
+    pqxx::work stranger(connection);
+    stranger.exec(
+        "INSERT INTO tracker.task SELECT bucket, namespace, 't7', status, attempts, max_attempts,"
+        " priority, fence, create_us, update_us, available_us, worker, lock, lock_us,"
+        " lock_expire_us, lease_us FROM (VALUES (0, 'n', 0::smallint, 0, 0, 0, 0::bigint, "
+        "1::bigint,"
+        " 1::bigint, 1::bigint, '', 'x', 0::bigint, 0::bigint, 0::bigint)) AS v(bucket, namespace,"
+        " status, attempts, max_attempts, priority, fence, create_us, update_us, available_us,"
+        " worker, lock, lock_us, lock_expire_us, lease_us)");
+    const std::vector<Outcome> outcomes =
+        store().Apply(domain::PointersTo(commands), {.patience = absl::ZeroDuration()});
+    for (size_t i = 0; i < outcomes.size(); ++i) {
+      EXPECT_EQ(outcomes[i].reason, i == 7 ? Reason::kHeld : Reason::kOk) << i;
+    }
+  }
+  EXPECT_OK(Apply(commands[7]));
 }
 
 // An ALTER TABLE or CREATE INDEX holds all rows at once; looking for the one that is held would

@@ -2,6 +2,7 @@
 
 #include <pwd.h>
 #include <signal.h>
+#include <sqlite3.h>
 #include <stdlib.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
@@ -9,8 +10,11 @@
 
 #include <filesystem>
 #include <fstream>
+#include <optional>
+#include <pqxx/pqxx>
 #include <sstream>
 #include <stdexcept>
+#include <utility>
 
 #include "absl/strings/str_cat.h"
 #include "tests/support/child_process.h"
@@ -21,7 +25,42 @@ namespace {
 
 namespace fs = std::filesystem;
 
+class PostgresLock : public StoreLock {
+ public:
+  explicit PostgresLock(const std::string& url) : connection_(url), work_(connection_) {
+    work_->exec("LOCK TABLE tracker.ready IN ACCESS EXCLUSIVE MODE");
+  }
+  void Unlock() override { work_.reset(); }
+
+ private:
+  pqxx::connection connection_;
+  std::optional<pqxx::work> work_;
+};
+
+class SqliteLock : public StoreLock {
+ public:
+  explicit SqliteLock(const std::string& file) {
+    sqlite3_open(file.c_str(), &database_);
+    sqlite3_busy_timeout(database_, 10'000);
+    if (sqlite3_exec(database_, "BEGIN IMMEDIATE", nullptr, nullptr, nullptr) != SQLITE_OK)
+      throw std::runtime_error("cannot lock " + file);
+  }
+  ~SqliteLock() override { Unlock(); }
+  void Unlock() override { sqlite3_close(std::exchange(database_, nullptr)); }
+
+ private:
+  sqlite3* database_ = nullptr;
+};
+
 }  // namespace
+
+std::unique_ptr<StoreLock> World::LockStore(const std::string& store_url) {
+  const std::string sqlite = "sqlite:";
+  if (store_url.rfind(sqlite, 0) == 0) {
+    return std::make_unique<SqliteLock>(store_url.substr(sqlite.size()));
+  }
+  return std::make_unique<PostgresLock>(store_url);
+}
 
 std::string KindName(const ::testing::TestParamInfo<Kind>& info) {
   return info.param == Kind::kSqlite ? "Sqlite" : "Postgres";

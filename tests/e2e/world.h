@@ -35,6 +35,13 @@ struct Ended {
   std::string err;
 };
 
+// A stranger's lock on the whole store, until Unlock or its end.
+class StoreLock {
+ public:
+  virtual ~StoreLock() = default;
+  virtual void Unlock() = 0;
+};
+
 class World {
  public:
   World();
@@ -48,6 +55,9 @@ class World {
 
   // The URL of a fresh, empty store.
   std::string NewStore(Kind kind);
+
+  // Nobody claims anything meanwhile, nor writes.
+  std::unique_ptr<StoreLock> LockStore(const std::string& store_url);
 
   testing::TrackerdProcess& Serve(const std::string& store_url,
                                   const std::vector<std::string>& flags = {});

@@ -350,6 +350,51 @@ TEST_F(ClaimDeskTest, WhatTheRepeatOfAGoneCallerWillGetIsNotGivenBack) {
   EXPECT_THAT(GivenBack(), IsEmpty());
 }
 
+// An earlier answer may have reached the worker after all.
+TEST_F(ClaimDeskTest, WhatARepeatGotIsNotGivenBackThoughItsCallerIsGone) {
+  Create("a");
+  Caller first, repeat;
+  repeat.token = first.token;
+  Claim(first, 0);
+  EXPECT_THAT(first.AwaitIds(), ElementsAre("a"));
+  control_->Hold(true);
+  Claim(repeat, 0);
+  control_->AwaitClaims(2);
+  *repeat.cancelled = true;
+  control_->Hold(false);
+  EXPECT_EQ(repeat.Await().refusal.reason, Reason::kCancelled);
+  EXPECT_THAT(GivenBack(), IsEmpty());
+}
+
+TEST_F(ClaimDeskTest, ARepeatWhoseLockIsSpentIsAnsweredAtOnceThoughThereAreTasks) {
+  Create("a");
+  Caller first, repeat;
+  repeat.token = first.token;
+  Claim(first, 0);
+  EXPECT_THAT(first.AwaitIds(), ElementsAre("a"));
+  Write("a", domain::Release{}, "ns", first.token);
+  Claim(repeat, 60);
+  EXPECT_THAT(repeat.AwaitIds(), IsEmpty());
+  EXPECT_TRUE(repeat.result.refusal.ok());
+}
+
+TEST_F(ClaimDeskTest, ARepeatWhoseTaskSomebodyHoldsIsToRepeatOnceMore) {
+  Create("a");
+  Create("b");
+  Caller first, repeat, other;
+  repeat.token = first.token;
+  Claim(first, 0);
+  EXPECT_THAT(first.AwaitIds(), ElementsAre("a"));
+  {
+    absl::MutexLock lock(&control_->mutex);
+    control_->held.insert({"ns", "a"});
+  }
+  Claim(repeat, 60);
+  EXPECT_EQ(repeat.Await().refusal.reason, Reason::kStoreUnavailable);
+  Claim(other, 60);
+  EXPECT_THAT(other.AwaitIds(), ElementsAre("b")) << "others do not wait";
+}
+
 TEST_F(ClaimDeskTest, AStoreThatIsAwayIsToldToAllWhoWait) {
   Caller asked, polled;
   Claim(polled, 60);

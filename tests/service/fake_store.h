@@ -126,8 +126,8 @@ class FakeStore : public UnavailableStore {
       }
     }
     for (const domain::TaskKey& key : batch.keys()) {
-      if (!options.skip_held || !control_->held.contains(key)) continue;
-      batch.Exclude(key, domain::Reason::kStoreUnavailable, "somebody else is writing it");
+      if (options.patience > absl::ZeroDuration() || !control_->held.contains(key)) continue;
+      batch.Exclude(key, domain::Reason::kHeld, "somebody else is writing it");
     }
     return RunBatch(batch);
   }
@@ -137,8 +137,8 @@ class FakeStore : public UnavailableStore {
     control_->mutex.Await(absl::Condition(
         +[](bool* hold) { return !*hold; }, &control_->hold));
     if (control_->away) return absl::UnavailableError("away");
-    store::ClaimAnswer answer{.tasks = std::vector<std::vector<domain::Task>>(query.orders.size()),
-                              .now = control_->now};
+    store::ClaimAnswer answer(query.orders.size());
+    answer.now = control_->now;
     store::ClaimDeal deal(query.orders);
     Recall(query, deal, answer);
     if (query.policy && query.policy->paused) return answer;
@@ -323,9 +323,15 @@ class FakeStore : public UnavailableStore {
       const auto known = control_->handed_out.find(query.orders[i].token);
       if (known == control_->handed_out.end()) continue;
       deal.Close(i);
+      answer.recalls[i] = store::ClaimRecall::kRecalled;
       for (const domain::TaskKey& key : known->second) {
-        const domain::Task& task = control_->tasks.at(key);
+        if (control_->held.contains(key)) {
+          answer.recalls[i] = store::ClaimRecall::kHeld;
+          break;
+        }
+        domain::Task& task = control_->tasks.at(key);
         if (task.lock == query.orders[i].token && task.status == domain::Status::kInProgress) {
+          task.update_time += absl::Microseconds(1);
           answer.tasks[i].push_back(task);
         }
       }

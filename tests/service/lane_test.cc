@@ -147,6 +147,46 @@ TEST_F(LaneTest, ACancelledCallIsDropped) {
   EXPECT_THAT(control_->Batches(), SizeIs(1));
 }
 
+TEST_F(LaneTest, WhatIsAskedOfAHeldRowWaitsApartAndInItsOrder) {
+  {
+    absl::MutexLock lock(&control_->mutex);
+    control_->held.insert({"lane", "held"});
+  }
+  Lane lane(&store_, {.held_patience = absl::InfiniteDuration()});
+  const std::string token = NewLockToken();
+  const auto on_held = [&](domain::Action action) {
+    return domain::Command{.key = {"lane", "held"}, .token = token, .action = std::move(action)};
+  };
+  Caller first({on_held(domain::Start{.create_if_missing = true})});
+  lane.Enqueue(first.entries);
+  Caller other({Create("free")});
+  lane.Enqueue(other.entries);
+  EXPECT_THAT(other.Await(), ElementsAre(Reason::kOk)) << "it does not wait for the row";
+  Caller second({on_held(domain::Succeed{}), Create("free-too")});
+  lane.Enqueue(second.entries);
+  EXPECT_FALSE(first.done.HasBeenNotified());
+  {
+    absl::MutexLock lock(&control_->mutex);
+    control_->held.clear();
+  }
+  EXPECT_THAT(first.Await(), ElementsAre(Reason::kOk));
+  EXPECT_THAT(second.Await(), ElementsAre(Reason::kOk, Reason::kOk)) << "it came after the start";
+}
+
+TEST_F(LaneTest, ARowThatStaysHeldIsUnavailableAndStopWaitsForThat) {
+  {
+    absl::MutexLock lock(&control_->mutex);
+    control_->held.insert({"lane", "held"});
+  }
+  Lane lane(&store_, {.held_patience = absl::Milliseconds(20)});
+  Caller first({Create("held")}), second({Create("held")});
+  lane.Enqueue(first.entries);
+  EXPECT_THAT(first.Await(), ElementsAre(Reason::kStoreUnavailable));
+  lane.Enqueue(second.entries);
+  lane.Stop();
+  EXPECT_THAT(second.Await(), ElementsAre(Reason::kStoreUnavailable));
+}
+
 TEST_F(LaneTest, StopFinishesWhatIsQueuedAndTakesNoMore) {
   Lane lane(&store_, {});
   Block(lane);

@@ -90,7 +90,8 @@ TEST_F(TrackerTest, ACallOfManyCommandsHoldsNoMoreDataThanAnAnswerHasRoomFor) {
   const std::string data(limits::kDataBytes, 'x');
   std::vector<domain::Command> commands;
   for (int i = 0; i < 100; ++i) commands.push_back(Make("a", domain::Create{.data = data}));
-  for (int i = 0; i < 100; ++i) commands.push_back(Make("a", domain::Start{.ignore_lock = true}));
+  for (int i = 0; i < 100; ++i)
+    commands.push_back(Make("a", domain::Start{.ignore_lock = true, .force = true}));
   size_t held = 0;
   for (const Outcome& outcome : Write(std::move(commands))) {
     ASSERT_TRUE(outcome.task);

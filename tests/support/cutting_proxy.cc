@@ -10,6 +10,7 @@
 #include <string>
 
 #include "absl/strings/match.h"
+#include "absl/time/clock.h"
 
 namespace tracker::testing {
 namespace {
@@ -70,6 +71,8 @@ CuttingProxy::~CuttingProxy() {
   }
   for (std::thread& server : servers) server.join();
   if (listener_ >= 0) close(listener_);
+  absl::MutexLock lock(&mutex_);
+  for (const int server : left_open_) close(server);
 }
 
 void CuttingProxy::Accept(int server_port) {
@@ -96,17 +99,45 @@ bool CuttingProxy::IsMarked(const std::string& bytes) {
   return true;
 }
 
+bool CuttingProxy::IsToLose(const std::string& bytes, std::function<void()>* meanwhile) {
+  if (!absl::StrContains(bytes, "COMMIT")) return false;
+  absl::MutexLock lock(&mutex_);
+  if (to_lose_ > 0) {
+    --to_lose_;
+    return true;
+  }
+  if (lost_commit_.text.empty() || !absl::StrContains(bytes, lost_commit_.text)) return false;
+  *meanwhile = std::move(lost_commit_.meanwhile);
+  lost_commit_ = {};
+  return true;
+}
+
+bool CuttingProxy::IsToSwallow(const std::string& bytes) {
+  absl::MutexLock lock(&mutex_);
+  if (swallowed_commit_.empty() || !absl::StrContains(bytes, "COMMIT") ||
+      !absl::StrContains(bytes, swallowed_commit_)) {
+    return false;
+  }
+  swallowed_commit_.clear();
+  return true;
+}
+
 void CuttingProxy::Serve(int client, int server) {
   bool losing = false;
+  std::function<void()> meanwhile;
   while (!stopping_) {
     pollfd both[] = {{client, POLLIN, 0}, {server, POLLIN, 0}};
     if (poll(both, 2, kPollMilliseconds) <= 0) continue;
     if (both[0].revents != 0) {
       const std::string bytes = Receive(client);
       ++requests_;
-      if (absl::StrContains(bytes, "COMMIT") && to_lose_ > 0) {
-        --to_lose_;
-        losing = true;
+      losing = losing || IsToLose(bytes, &meanwhile);
+      if (IsToSwallow(bytes)) {
+        ++lost_;
+        absl::MutexLock lock(&mutex_);
+        left_open_.push_back(server);
+        close(client);
+        return;
       }
       if (bytes.empty() || !SendAll(server, bytes)) break;
     }
@@ -114,9 +145,11 @@ void CuttingProxy::Serve(int client, int server) {
       const std::string bytes = Receive(server);
       if (losing || IsMarked(bytes)) {
         // The server has answered, so it has committed.
+        if (meanwhile) meanwhile();
         ++lost_;
         break;
       }
+      absl::SleepFor(absl::Milliseconds(delay_ms_.load()));
       if (bytes.empty() || !SendAll(client, bytes)) break;
     }
   }

@@ -7,6 +7,7 @@
 
 #include <atomic>
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <string>
 #include <thread>
@@ -16,6 +17,7 @@
 #include "absl/base/thread_annotations.h"
 #include "absl/status/statusor.h"
 #include "absl/synchronization/mutex.h"
+#include "absl/time/time.h"
 
 namespace tracker::testing {
 
@@ -31,6 +33,20 @@ class CuttingProxy {
   // The next `count` commits reach the server, which answers; the answer is thrown away, and the
   // connection closed.
   void LoseAnswersOfCommits(int count) { to_lose_ = count; }
+  // The answer of the next commit whose request has this text is lost so, after `meanwhile` has
+  // run: the client has not yet heard of anything then.
+  void LoseAnswerOfCommitWith(std::string text, std::function<void()> meanwhile = nullptr) {
+    absl::MutexLock lock(&mutex_);
+    lost_commit_ = {std::move(text), std::move(meanwhile)};
+  }
+  // The next commit whose request has this text does not reach the server, which goes on waiting
+  // for it, while the client's connection is closed.
+  void SwallowCommitWith(std::string text) {
+    absl::MutexLock lock(&mutex_);
+    swallowed_commit_ = std::move(text);
+  }
+  // Every answer takes so much longer from now on.
+  void DelayAnswers(absl::Duration delay) { delay_ms_ = absl::ToInt64Milliseconds(delay); }
   // The next answer that has this text in one piece is thrown away, and the connection closed.
   void LoseAnswerWith(std::string text) {
     absl::MutexLock lock(&mutex_);
@@ -45,7 +61,14 @@ class CuttingProxy {
  private:
   CuttingProxy() = default;
   void Accept(int server_port);
+  struct CommitToLose {
+    std::string text;
+    std::function<void()> meanwhile;
+  };
   void Serve(int client, int server);
+  // Whether the request is the commit of LoseAnswerOfCommitWith, or of SwallowCommitWith; once.
+  bool IsToLose(const std::string& bytes, std::function<void()>* meanwhile);
+  bool IsToSwallow(const std::string& bytes);
   // Whether the bytes are to be lost; once.
   bool IsMarked(const std::string& bytes);
 
@@ -54,10 +77,15 @@ class CuttingProxy {
   std::atomic<int> to_lose_ = 0;
   std::atomic<int> lost_ = 0;
   std::atomic<int64_t> requests_ = 0;
+  std::atomic<int64_t> delay_ms_ = 0;
   std::atomic<bool> stopping_ = false;
   std::thread acceptor_;
   absl::Mutex mutex_;
   std::string marker_ ABSL_GUARDED_BY(mutex_);
+  CommitToLose lost_commit_ ABSL_GUARDED_BY(mutex_);
+  std::string swallowed_commit_ ABSL_GUARDED_BY(mutex_);
+  // Ends of connections to the server that are left open.
+  std::vector<int> left_open_ ABSL_GUARDED_BY(mutex_);
   std::vector<std::thread> servers_ ABSL_GUARDED_BY(mutex_);
 };
 

@@ -5,6 +5,7 @@
 #include <string>
 #include <vector>
 
+#include "absl/strings/match.h"
 #include "src/store/errors_json.h"
 #include "tests/unit/task_builder.h"
 
@@ -151,32 +152,58 @@ TEST(BatchTest, CountsTheAttemptsThatEndWhereThePolicySaysSo) {
     return command;
   };
   std::vector<Command> commands = {
-      end("good", domain::Succeed{}),   end("good", domain::Succeed{}),
-      end("bad", domain::Fail{}),       end("over", domain::Expire{}),
-      end("renewed", domain::Expire{}), end("back", domain::Release{}),
-      end("gone", domain::Ignore{}),    On("uncounted", domain::Fail{}, domain::testing::kOwnToken),
+      end("good", domain::Succeed{}),
+      end("good", domain::Succeed{}),
+      end("bad", domain::Fail{}),
+      end("over", domain::Expire{}),
+      end("renewed", domain::Expire{}),
+      end("back", domain::Release{}),
+      end("gone", domain::Ignore{}),
+      end("over-too", domain::Start{}),
+      On("uncounted", domain::Fail{}, domain::testing::kOwnToken),
   };
+  commands[7].token = domain::testing::kOtherToken;
   const std::vector<const Command*> pointers = Pointers(commands);
   Batch batch(pointers);
   for (const domain::TaskKey& key : batch.keys()) {
     Task task = domain::testing::RunningTask();
     task.key = key;
-    if (key.id == "over") task.lock_expire_time = task.alarm_time = kNow;
+    if (absl::StartsWith(key.id, "over")) task.lock_expire_time = task.alarm_time = kNow;
     if (key.id == "renewed") task.alarm_time = kNow;
     batch.Load(std::move(task));
   }
   batch.Run(kNow);
-  EXPECT_EQ(batch.attempts(), (Batch::AttemptDeltas{{"n", {.ended = 3, .failed = 2}}}));
+  EXPECT_EQ(batch.attempts(), (Batch::AttemptDeltas{{"n", {.ended = 4, .failed = 3}}}));
 }
 
-TEST(BatchTest, ARepeatedDeleteOrPurgeThatFindsNothingIsDone) {
-  const std::vector<Command> commands = {On("a", domain::Delete{}), On("b", domain::Purge{}),
-                                         On("c", domain::Start{})};
+TEST(BatchTest, TellsWhoseDocumentsAreWanted) {
+  const std::string& lock = domain::testing::kOwnToken;
+  std::vector<Command> commands = {
+      On("answer", domain::Heartbeat{}, lock), On("error", domain::Fail{}, lock),
+      On("neither", domain::Heartbeat{}, lock), On("here", domain::Fail{}, lock)};
+  for (Command& command : commands) command.wants_documents = command.key.id == "answer";
   const std::vector<const Command*> pointers = Pointers(commands);
   Batch batch(pointers);
+  for (const domain::TaskKey& key : batch.keys()) {
+    Task task = domain::testing::RunningTask();
+    task.key = key;
+    task.documents_left_out = key.id != "here";
+    if (task.documents_left_out) task.data.clear();
+    batch.Load(std::move(task));
+  }
+  const std::vector<domain::TaskKey> wanted = batch.WantedDocuments();
+  ASSERT_EQ(wanted.size(), 2u);
+  EXPECT_EQ(wanted[0].id, "answer");
+  EXPECT_EQ(wanted[1].id, "error");
+  for (const domain::TaskKey& key : wanted) batch.LoadDocuments(key, R"({"big":1})", {});
   batch.Run(kNow);
-  batch.ForgiveRepeatedDeletes();
-  EXPECT_EQ(Reasons(batch), (std::vector<Reason>{Reason::kOk, Reason::kOk, Reason::kTaskNotFound}));
+  const std::vector<Outcome> outcomes = batch.TakeOutcomes();
+  for (size_t i = 0; i < outcomes.size(); ++i) {
+    const bool left_out = commands[i].key.id == "neither";
+    ASSERT_TRUE(outcomes[i].ok()) << commands[i].key.id;
+    EXPECT_EQ(outcomes[i].truncated, left_out) << commands[i].key.id;
+    EXPECT_EQ(outcomes[i].task->data.empty(), left_out) << commands[i].key.id;
+  }
 }
 
 TEST(ErrorsJsonTest, RoundTrips) {

@@ -54,10 +54,13 @@ TEST(ClaimDealTest, ATokenThatComesTwiceIsDealtToOnce) {
       {{.token = "a", .limit = 2}, {.token = "b", .limit = 1}, {.token = "a", .limit = 5}});
   EXPECT_EQ(deal.wanted(), 3);
   EXPECT_EQ(DealAll(deal, 3), (std::vector<size_t>{0, 1, 0}));
-  ClaimAnswer answer{.tasks = {{{.key = {"n", "x"}}}, {}, {}}};
+  ClaimAnswer answer(3);
+  answer.tasks[0] = {{.key = {"n", "x"}}};
+  answer.recalls[0] = ClaimRecall::kRecalled;
   deal.CopyRepeats(&answer);
   ASSERT_EQ(answer.tasks[2].size(), 1u);
   EXPECT_EQ(answer.tasks[2][0].key.id, "x");
+  EXPECT_EQ(answer.recalls[2], ClaimRecall::kRecalled);
   EXPECT_TRUE(answer.tasks[1].empty());
 }
 

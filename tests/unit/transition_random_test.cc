@@ -2,6 +2,7 @@
 // fixed and printed; TRACKER_TEST_SEED replaces it.
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <cstdlib>
 #include <optional>
 #include <random>
@@ -112,6 +113,7 @@ class Sequence {
                      " ", command.token, ": ", ReasonName(first.outcome.reason));
     CheckChange(command, before, first);
     CheckFence(command, before, first);
+    CheckAttempt(command, before, first);
     CheckTask();
     CheckAlarm();
     CheckHolders();
@@ -127,9 +129,27 @@ class Sequence {
     // The one refusal that changes something.
     EXPECT_TRUE(std::holds_alternative<Start>(command.action));
     EXPECT_EQ(first.outcome.reason, Reason::kTaskExhausted);
-    EXPECT_EQ(before->status, Status::kInProgress);
+    EXPECT_FALSE(Finished(before->status));
     EXPECT_LE(before->lock_expire_time, now_);
     EXPECT_EQ(task_->status, Status::kExhausted);
+  }
+
+  // No lock has two attempts, as far as a task remembers, and no attempt begins without force
+  // beyond what is allowed.
+  void CheckAttempt(const Command& command, const std::optional<Task>& before,
+                    const Transition& first) {
+    const auto* start = std::get_if<Start>(&command.action);
+    if (start == nullptr || !first.outcome.ok() || !first.changed) return;
+    if (!start->force) {
+      EXPECT_LE(task_->attempts, EffectiveMaxAttempts(*task_, *policy_));
+    }
+    if (!before || before->create_time != created_) {
+      started_.clear();
+      created_ = task_->create_time;
+    }
+    const size_t from = started_.size() - std::min(started_.size(), limits::kSpentLocks / 2);
+    for (size_t i = from; i < started_.size(); ++i) EXPECT_NE(started_[i], command.token);
+    started_.push_back(command.token);
   }
 
   void CheckFence(const Command& command, const std::optional<Task>& before,
@@ -242,6 +262,9 @@ class Sequence {
   std::optional<Task> task_;
   absl::Time now_ = kStart;
   std::vector<std::string> tokens_;
+  // The locks of the attempts of the task that was created then.
+  absl::Time created_ = absl::InfinitePast();
+  std::vector<std::string> started_;
   std::string history_;
 };
 

@@ -39,9 +39,9 @@ constexpr char kForeignToken[] = R"(
 command           missing pending later waited released failed lapsed live renewed over    exhausted succeeded ignored
 create            >P      EX      EX    EX     EX       EX     EX     EX   EX      EX      EX        EX        EX
 create_existing   >P      =       =     =      =        =      =      =    =       =       =         =         =
-start             NF      >R      NA    >R     >R       >R     >R     LK   LK      >R|XH>E XH        SU        IG
-start_create      >R      >R      NA    >R     >R       >R     >R     LK   LK      >R|XH>E XH        SU        IG
-start_ignore_lock NF      >R      NA    >R     >R       >R     >R     >R   >R      >R|XH>E XH        SU        IG
+start             NF      >R      NA    >R     >R       >R|XH>E >R|XH>E LK    LK    >R|XH>E XH        SU        IG
+start_create      >R      >R      NA    >R     >R       >R|XH>E >R|XH>E LK    LK    >R|XH>E XH        SU        IG
+start_ignore_lock NF      >R      NA    >R     >R       >R|XH>E >R|XH>E >R|XH >R|XH >R|XH>E XH        SU        IG
 start_force       NF      >R      NA    >R     >R       >R     >R     LK   LK      >R      >R        >R        >R
 start_both        NF      >R      NA    >R     >R       >R     >R     >R   >R      >R      >R        >R        >R
 start_paused      NF      PA      NA    PA     PA       PA     PA     LK   LK      PA      XH        SU        IG
@@ -67,6 +67,21 @@ delete_as_of      NF      >-      >-    >-     >-       >-     >-     LK   LK   
 delete_changed    NF      CH      CH    CH     CH       CH     CH     CH   CH      CH      CH        CH        CH
 purge             NF      =       =     =      =        =      =      =    =       =       >-        >-        >-
 purge_young       NF      =       =     =      =        =      =      =    =       =       =         =         =
+)";
+
+// With the token of an attempt before the last one: it may begin no other, by no flag. All else is
+// as with a token never seen.
+constexpr char kSpentToken[] = R"(
+command           missing pending later waited released failed lapsed live renewed over exhausted succeeded ignored
+start             NF      LL      NA    LL     LL       LL     LL     LL   LL      LL   XH        SU        IG
+start_create      >R      LL      NA    LL     LL       LL     LL     LL   LL      LL   XH        SU        IG
+start_ignore_lock NF      LL      NA    LL     LL       LL     LL     LL   LL      LL   XH        SU        IG
+start_force       NF      LL      NA    LL     LL       LL     LL     LL   LL      LL   LL        LL        LL
+start_both        NF      LL      NA    LL     LL       LL     LL     LL   LL      LL   LL        LL        LL
+heartbeat         NF      LL      LL    LL     LL       LL     LL     LL   LL      LL   LL        LL        LL
+succeed           NF      LL      LL    LL     LL       LL     LL     LL   LL      LL   LL        LL        LL
+fail              NF      LL      LL    LL     LL       LL     LL     LL   LL      LL   LL        LL        LL
+release           NF      LL      LL    LL     LL       LL     LL     LL   LL      LL   LL        LL        LL
 )";
 
 // With the row's own token: the holder's while in progress, else that of whoever changed the task
@@ -96,6 +111,9 @@ reset_changed     NF      =       =     =      =        CH     CH     CH    CH  
 delete_changed    NF      CH      CH    CH     CH       CH     CH     CH    CH      CH    CH        CH        CH
 purge             NF      =       =     =      =        =      =      =     =       =     >-        >-        >-
 )";
+
+// Each situation's task had an attempt with this lock, and another one since.
+const std::string kSpentLock(32, 'd');
 
 // Every situation's task was last changed at kStart, and not at this time.
 const absl::Time kChanged = kStart - absl::Microseconds(1);
@@ -205,7 +223,8 @@ void CheckCell(const std::string& command_name, const std::string& situation,
                const std::string& token, bool attempts_left, const std::string& expected) {
   SCOPED_TRACE(absl::StrCat(command_name, " on ", situation, ", token '", token.substr(0, 1),
                             "', attempts left: ", attempts_left));
-  const std::optional<Task> before = Situation(situation, attempts_left);
+  std::optional<Task> before = Situation(situation, attempts_left);
+  if (before) before->spent_locks = {kSpentLock};
   std::optional<Task> after = before;
   Command command = MakeCommand(ActionOf(command_name), token);
   if (command_name.find("paused") != std::string::npos) {
@@ -255,6 +274,8 @@ void CheckTable(const char* table, const std::vector<std::string>& tokens) {
 TEST(TransitionTableTest, WithAForeignToken) {
   CheckTable(kForeignToken, {kOldToken, kOtherToken, ""});
 }
+
+TEST(TransitionTableTest, WithASpentToken) { CheckTable(kSpentToken, {kSpentLock}); }
 
 TEST(TransitionTableTest, WithTheOwnToken) { CheckTable(kSameToken, {kOwnToken}); }
 

@@ -46,6 +46,7 @@ TEST(StartTest, SetsLockFenceAttemptTimesAndWorker) {
   expected.fence = 2;
   expected.worker = "worker-2";
   expected.lock = kOtherToken;
+  expected.spent_locks = {kOwnToken};
   expected.lease = absl::Seconds(5);
   expected.lock_time = expected.update_time = kNow;
   expected.lock_expire_time = expected.alarm_time = kNow + absl::Seconds(5);
@@ -109,6 +110,110 @@ TEST(StartTest, RecordsTheAttemptThatItTakesOver) {
   EXPECT_EQ(task->worker, "w2");
   // The one who was taken over from can change nothing any more.
   EXPECT_EQ(Apply(task, MakeCommand(Succeed{}, kOwnToken), kNow).outcome.reason, Reason::kLockLost);
+}
+
+TEST(StartTest, LateCopiesOfOldStartsBeginNothing) {
+  std::optional<Task> task = PendingTask();
+  std::vector<std::string> locks;
+  // As many attempts as a task remembers, ended in all the ways there are.
+  for (size_t i = 0; i <= limits::kSpentLocks; ++i) {
+    locks.push_back(std::string(31, 'e') + static_cast<char>('0' + i));
+    ASSERT_TRUE(Apply(task, MakeCommand(Start{.force = true}, locks.back()), kNow).outcome.ok());
+    for (const std::string& old : locks) {
+      if (old == locks.back()) continue;
+      const Transition late = Apply(task, MakeCommand(Start{.ignore_lock = true}, old), kNow);
+      EXPECT_EQ(late.outcome.reason, Reason::kLockLost) << old;
+    }
+    switch (i % 3) {
+      case 0: Apply(task, MakeCommand(Fail{}, locks.back()), kNow); break;
+      case 1: Apply(task, MakeCommand(Release{}, locks.back()), kNow); break;
+      default: Apply(task, MakeCommand(Succeed{}, locks.back()), kNow); break;
+    }
+    const Start again = {.ignore_lock = true, .force = true};
+    for (const std::string& old : locks) {
+      EXPECT_EQ(Apply(task, MakeCommand(again, old), kNow).outcome.reason, Reason::kLockLost);
+    }
+  }
+  EXPECT_EQ(task->fence, static_cast<int64_t>(limits::kSpentLocks) + 1);
+}
+
+TEST(StartTest, ALockStaysKnownThroughResetAndIgnore) {
+  for (const Action& action : {Action(Reset{.force = true}), Action(Ignore{})}) {
+    std::optional<Task> task = RunningTask();
+    ASSERT_TRUE(Apply(task, MakeCommand(action), kNow).outcome.ok());
+    if (task->status == Status::kIgnored) Apply(task, MakeCommand(Reset{}, kOldToken), kNow);
+    const Transition late = Apply(task, MakeCommand(Start{}, kOwnToken), kNow);
+    EXPECT_EQ(late.outcome.reason, Reason::kLockLost);
+    EXPECT_EQ(task->fence, 1);
+    EXPECT_TRUE(Apply(task, MakeCommand(Start{}, std::string(32, 'f')), kNow).outcome.ok());
+  }
+}
+
+TEST(StartTest, TheTokenOfCreateTakesNoPlaceAmongTheLocks) {
+  std::optional<Task> task = PendingTask();
+  ASSERT_TRUE(Apply(task, MakeCommand(Start{}), kNow).outcome.ok());
+  EXPECT_TRUE(task->spent_locks.empty());
+}
+
+// A policy that allows fewer attempts than there have been.
+TEST(StartTest, NoAttemptBeginsBeyondWhatIsAllowedByNow) {
+  std::optional<Task> task = EndedTask(Status::kFailed, ErrorKind::kFailed, 2);
+  task->max_attempts = 0;
+  Command start = MakeCommand(Start{});
+  auto policy = std::make_shared<Policy>();
+  policy->max_attempts = 2;
+  start.policy = policy;
+  const Transition refused = Apply(task, start, kNow);
+  EXPECT_EQ(refused.outcome.reason, Reason::kTaskExhausted);
+  EXPECT_TRUE(refused.changed);
+  EXPECT_EQ(task->status, Status::kExhausted);
+  EXPECT_EQ(task->attempts, 2);
+}
+
+TEST(ReleaseTest, AnAttemptByForceLeavesNoneBehindForOthers) {
+  std::optional<Task> task = EndedTask(Status::kExhausted, ErrorKind::kFailed, kMaxAttempts);
+  ASSERT_TRUE(Apply(task, MakeCommand(Start{.force = true}), kNow).outcome.ok());
+  ASSERT_EQ(task->attempts, kMaxAttempts + 1);
+  ASSERT_TRUE(Apply(task, MakeCommand(Release{}), kNow).outcome.ok());
+  EXPECT_EQ(task->status, Status::kExhausted);
+  EXPECT_EQ(task->attempts, kMaxAttempts);
+  // The same answer again.
+  const Transition again = Apply(task, MakeCommand(Release{}), kNow);
+  EXPECT_TRUE(again.outcome.ok());
+  EXPECT_FALSE(again.changed);
+}
+
+TEST(ReleaseTest, AnUndeliveredTaskGoesBackOnlyIfNothingHasHappenedSince) {
+  std::optional<Task> task = RunningTask();
+  const Release undelivered = {.undelivered = task->update_time};
+  std::optional<Task> renewed = task;
+  ASSERT_TRUE(Apply(renewed, MakeCommand(Heartbeat{}, kOwnToken), kNow).outcome.ok());
+  const Transition late = Apply(renewed, MakeCommand(undelivered, kOwnToken), kNow);
+  EXPECT_EQ(late.outcome.reason, Reason::kLockLost);
+  EXPECT_FALSE(late.changed);
+  ASSERT_TRUE(Apply(task, MakeCommand(undelivered, kOwnToken), kNow).outcome.ok());
+  EXPECT_EQ(task->status, Status::kPending);
+  EXPECT_EQ(task->attempts, 0);
+}
+
+TEST(ApplyTest, SaysHowAnAttemptEnded) {
+  const auto end = [](std::optional<Task> task, const Action& action, std::string token) {
+    return Apply(task, MakeCommand(action, std::move(token)), kNow).ended;
+  };
+  Task over = RunningTask();
+  over.lock_expire_time = over.alarm_time = kNow;
+  EXPECT_EQ(end(RunningTask(), Succeed{}, kOwnToken), AttemptEnd::kSucceeded);
+  EXPECT_EQ(end(RunningTask(), Fail{}, kOwnToken), AttemptEnd::kWentWrong);
+  EXPECT_EQ(end(over, Expire{}, kOtherToken), AttemptEnd::kWentWrong);
+  EXPECT_EQ(end(over, Start{}, kOtherToken), AttemptEnd::kWentWrong);
+  EXPECT_EQ(end(over, Reset{}, kOtherToken), AttemptEnd::kWentWrong);
+  for (const Action& neither : {Action(Release{}), Action(Heartbeat{})}) {
+    EXPECT_EQ(end(RunningTask(), neither, kOwnToken), AttemptEnd::kNone);
+  }
+  EXPECT_EQ(end(RunningTask(), Start{.ignore_lock = true}, kOtherToken), AttemptEnd::kNone);
+  EXPECT_EQ(end(RunningTask(), Delete{.force = true}, kOtherToken), AttemptEnd::kNone);
+  EXPECT_EQ(end(EndedTask(Status::kFailed, ErrorKind::kFailed), Start{}, kOtherToken),
+            AttemptEnd::kNone);
 }
 
 TEST(HeartbeatTest, RenewsByTheSameLeaseFromNow) {

@@ -34,7 +34,7 @@ Changes ChangesOf(const Batch& batch) {
 }  // namespace
 
 absl::Status WriteAndCommit(Connection& connection, int bucket, const Batch& batch, absl::Time now,
-                            std::vector<StatementCall> more) {
+                            Progress* progress, std::vector<StatementCall> more) {
   const Changes changes = ChangesOf(batch);
   // Before the inserts, one of which may be of the same name.
   for (const StatementCall& call : DeleteCalls(bucket, changes.deletes)) {
@@ -42,8 +42,11 @@ absl::Status WriteAndCommit(Connection& connection, int bucket, const Batch& bat
     if (!gone.ok()) return gone.status();
   }
   if (!changes.inserts.empty()) {
+    progress->inserting = true;
     absl::StatusOr<Rows> made = connection.Execute(InsertCall(bucket, changes.inserts));
     if (!made.ok()) return made.status();
+    progress->inserting = false;
+    progress->transaction = std::string(made->Text(0, 1));
     if (made->Int(0, 0) != static_cast<int64_t>(changes.inserts.size())) {
       return absl::AbortedError("another transaction inserted the row");
     }

@@ -2,6 +2,7 @@
 // commits. Not thread-safe: as its connection.
 #pragma once
 
+#include <string>
 #include <vector>
 
 #include "absl/status/status.h"
@@ -11,9 +12,18 @@
 
 namespace tracker::store::postgres {
 
+// What is known of a transaction on its way, for whoever must make out afterwards what became of
+// it.
+struct Progress {
+  // As pg_xact_status takes it; empty while it has locked and written nothing.
+  std::string transaction;
+  // It waits for, or has had, the inserts: a transaction of somebody else may be making the same.
+  bool inserting = false;
+};
+
 // `batch` has been run at `now`. With `more` as the last statements. Errors as of Connection;
 // Aborted too when another transaction inserted one of the rows: run again, and find it.
 absl::Status WriteAndCommit(Connection& connection, int bucket, const Batch& batch, absl::Time now,
-                            std::vector<StatementCall> more = {});
+                            Progress* progress, std::vector<StatementCall> more = {});
 
 }  // namespace tracker::store::postgres

@@ -1,5 +1,6 @@
 #include "src/store/postgres/claim_statements.h"
 
+#include "src/store/postgres/documents.h"
 #include "src/store/postgres/statements.h"
 
 namespace tracker::store::postgres {
@@ -9,17 +10,20 @@ namespace tracker::store::postgres {
 // one before. What another transaction has locked is passed over; what one has taken since our
 // snapshot no longer meets the condition when its row is locked. MATERIALIZED: the clock is read
 // after the locks were had.
-#define TRACKER_CLAIM(condition) \
-  "WITH picked AS MATERIALIZED (SELECT t.* FROM (SELECT namespace, id FROM tracker.ready" \
-  " WHERE bucket = $1::int AND namespace = $2::text"                                      \
-  " AND (rank, available_us, id) > ($4::bigint, $5::bigint, $6::text)"                    \
-  " ORDER BY rank, available_us, id LIMIT $7::int) r"                                     \
-  " CROSS JOIN LATERAL (SELECT " TRACKER_TASK_COLUMNS("") ", ctid AS place FROM tracker.task"            \
-  " WHERE bucket = $1::int AND namespace = r.namespace AND id = r.id"                     \
-  " AND status IN (0, 20) AND alarm_us = 0" condition                                     \
-  " FOR NO KEY UPDATE SKIP LOCKED OFFSET 0) t LIMIT $3::int)"                             \
-  " SELECT " TRACKER_NOW_US ", p.place, " TRACKER_TASK_COLUMNS("p.")                               \
-  " FROM (VALUES (1)) AS one LEFT JOIN picked p ON true"
+#define TRACKER_CLAIM(condition)                                                                \
+  "WITH picked AS MATERIALIZED (SELECT t.* FROM (SELECT namespace, id FROM tracker.ready"       \
+  " WHERE bucket = $1::int AND namespace = $2::text"                                            \
+  " AND (rank, available_us, id) > ($4::bigint, $5::bigint, $6::text)"                          \
+  " ORDER BY rank, available_us, id LIMIT $7::int) r"                                           \
+  " CROSS JOIN LATERAL (SELECT namespace, id, status, attempts, max_attempts, priority, fence," \
+  " create_us, update_us, available_us, worker, lock, lock_us, lock_expire_us, lease_us,"       \
+  " alarm_us, spent_locks, ctid AS place, " TRACKER_DOCUMENTS_IF_SMALL                          \
+  " FROM tracker.task"                                                                          \
+  " WHERE bucket = $1::int AND namespace = r.namespace AND id = r.id"                           \
+  " AND status IN (0, 20) AND alarm_us = 0" condition                                           \
+  " FOR NO KEY UPDATE SKIP LOCKED OFFSET 0) t LIMIT $3::int)"                                   \
+  " SELECT " TRACKER_NOW_US ", p.place, p.left_out, " TRACKER_TASK_COLUMNS(                     \
+      "p.") " FROM (VALUES (1)) AS one LEFT JOIN picked p ON true"
 
 const Statement kClaim = {"claim", TRACKER_CLAIM("")};
 const Statement kClaimAfter = {
@@ -52,15 +56,6 @@ const Statement kRemember = {"remember",
                              "INSERT INTO tracker.claim (bucket, token, namespace, claim_us, ids)"
                              " SELECT $1::int, v.token, $2::text, $5::bigint, v.ids::text[]"
                              " FROM unnest($3::text[], $4::text[]) AS v(token, ids)"};
-
-const Statement kHeldBy = {
-    "held_by",
-    "SELECT " TRACKER_NOW_US ", " TRACKER_TASK_COLUMNS(
-        "t.") " FROM unnest($2::text[], $3::text[]) AS k(namespace, id)"
-              " CROSS JOIN LATERAL (SELECT " TRACKER_TASK_COLUMNS(
-                  "") " FROM tracker.task"
-                      " WHERE bucket = $1::int AND namespace = k.namespace AND id = k.id"
-                      " AND status = 10 AND lock = $4::text OFFSET 0) t"};
 
 const Statement kHaveClaimable = {
     "have_claimable",

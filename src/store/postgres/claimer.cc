@@ -14,8 +14,8 @@
 #include "src/store/postgres/array_literal.h"
 #include "src/store/postgres/batch_commit.h"
 #include "src/store/postgres/claim_statements.h"
+#include "src/store/postgres/documents.h"
 #include "src/store/postgres/statements.h"
-#include "src/store/postgres/writer.h"
 
 namespace tracker::store::postgres {
 namespace {
@@ -28,6 +28,21 @@ constexpr int kMaxTries = 5;
 // Tasks that are read at once: one that turns out not to fit has been read for nothing.
 constexpr int kFirstRows = 256;
 
+// How long a repeated claim waits for a row that another transaction holds: others wait with it.
+constexpr absl::Duration kRecallPatience = absl::Milliseconds(50);
+
+// Leaves as many tasks as there is room for, but one: their data may have grown since they were
+// handed out.
+void KeepBelow(size_t bytes, std::vector<Task>& tasks) {
+  size_t sum = 0;
+  for (size_t i = 0; i < tasks.size(); ++i) {
+    sum += domain::ByteSize(tasks[i]);
+    if (sum <= bytes || i == 0) continue;
+    tasks.resize(i);
+    return;
+  }
+}
+
 std::string TextArray(const std::vector<std::string>& texts) {
   ArrayLiteral array;
   for (const std::string& text : texts) array.AddText(text);
@@ -38,9 +53,8 @@ std::string TextArray(const std::vector<std::string>& texts) {
 
 // One claim on its way.
 struct Claimer::Step {
-  explicit Step(const ClaimQuery& claim) : query(claim), deal(claim.orders) {
-    answer.tasks.resize(claim.orders.size());
-  }
+  explicit Step(const ClaimQuery& claim)
+      : query(claim), deal(claim.orders), answer(claim.orders.size()) {}
 
   ClaimAnswer Finish() && {
     deal.CopyRepeats(&answer);
@@ -80,14 +94,19 @@ absl::StatusOr<ClaimAnswer> Claimer::Claim(const ClaimQuery& query) {
 absl::StatusOr<ClaimAnswer> Claimer::ClaimOnce(const ClaimQuery& query) {
   Step step(query);
   step.from = *DecodeClaimPlace(query.from);
+  if (absl::Status recalled = Recall(step); !recalled.ok()) return recalled;
+  if (absl::Status handed_out = HandOut(step); !handed_out.ok()) return handed_out;
+  return std::move(step).Finish();
+}
+
+absl::Status Claimer::HandOut(Step& step) {
+  const bool paused = step.query.policy && step.query.policy->paused;
+  const int wanted = paused ? 0 : std::min(step.deal.wanted(), limits::kClaimTasks);
+  if (wanted == 0) return absl::OkStatus();
   absl::StatusOr<ConnectionPool::Lease> lease = read_.pool()->Acquire();
   if (!lease.ok()) return lease.status();
   Connection& connection = **lease;
-  if (absl::Status recalled = Recall(connection, step); !recalled.ok()) return recalled;
-  const bool paused = query.policy && query.policy->paused;
-  const int wanted = paused ? 0 : std::min(step.deal.wanted(), limits::kClaimTasks);
-  if (wanted == 0) return std::move(step).Finish();
-  absl::StatusOr<std::vector<int>> shares = Shares(connection, query, wanted);
+  absl::StatusOr<std::vector<int>> shares = Shares(connection, step.query, wanted);
   if (!shares.ok()) return shares.status();
   for (int bucket = 0; bucket < read_.buckets(); ++bucket) {
     if ((*shares)[bucket] == 0) continue;
@@ -97,7 +116,7 @@ absl::StatusOr<ClaimAnswer> Claimer::ClaimOnce(const ClaimQuery& query) {
       return claimed;
     }
   }
-  return std::move(step).Finish();
+  return absl::OkStatus();
 }
 
 absl::StatusOr<std::vector<int>> Claimer::Shares(Connection& connection, const ClaimQuery& query,
@@ -114,7 +133,7 @@ absl::StatusOr<std::vector<int>> Claimer::Shares(Connection& connection, const C
   return shares;
 }
 
-absl::Status Claimer::Recall(Connection& connection, Step& step) const {
+absl::Status Claimer::Recall(Step& step) {
   absl::flat_hash_map<std::string, size_t> orders;
   std::vector<std::string> tokens;
   for (size_t i = 0; i < step.query.orders.size(); ++i) {
@@ -122,34 +141,43 @@ absl::Status Claimer::Recall(Connection& connection, Step& step) const {
     orders.emplace(step.query.orders[i].token, i);
     tokens.push_back(step.query.orders[i].token);
   }
-  absl::StatusOr<Rows> rows = connection.Execute(
-      {kRemembered, {step.query.name_space, TextArray(tokens), AllBuckets(read_.buckets())}});
+  absl::StatusOr<Rows> rows = Remembered(step.query.name_space, tokens);
   if (!rows.ok()) return rows.status();
-  struct Remembered {
-    std::string token;
-    std::vector<domain::TaskKey> keys;
-  };
-  std::map<std::pair<int64_t, size_t>, Remembered> claims;
+  std::vector<Command> commands;
+  std::vector<size_t> whose;
   for (int row = 0; row < rows->size(); ++row) {
     const size_t order = orders.at(std::string(rows->Text(row, 0)));
-    Remembered& claim = claims[{rows->Int(row, 2), order}];
-    claim.token = std::string(rows->Text(row, 0));
-    claim.keys.push_back({step.query.name_space, std::string(rows->Text(row, 1))});
+    step.answer.recalls[order] = ClaimRecall::kRecalled;
+    step.deal.Close(order);
+    commands.push_back({.key = {step.query.name_space, std::string(rows->Text(row, 1))},
+                        .token = step.query.orders[order].token,
+                        .action = domain::Heartbeat{.lease = step.query.orders[order].lease}});
+    whose.push_back(order);
   }
-  for (const auto& [place, claim] : claims) {
-    std::vector<std::string> values = KeyValues(static_cast<int>(place.first), claim.keys);
-    values.push_back(claim.token);
-    absl::StatusOr<Rows> held = connection.Execute({kHeldBy, values});
-    if (!held.ok()) return held.status();
-    for (int row = 0; row < held->size(); ++row) {
-      absl::StatusOr<Task> task = TaskFrom(*held, row, 1);
-      if (!task.ok()) return task.status();
-      step.answer.now = absl::FromUnixMicros(held->Int(row, 0)) + read_.ClockOffset();
-      step.answer.tasks[place.second].push_back(*std::move(task));
-    }
-    step.deal.Close(place.second);
+  if (commands.empty()) return absl::OkStatus();
+  std::vector<domain::Outcome> outcomes =
+      writer_.Apply(domain::PointersTo(commands), {.patience = kRecallPatience});
+  for (size_t i = 0; i < outcomes.size(); ++i) {
+    domain::Outcome& outcome = outcomes[i];
+    if (domain::MayPass(outcome.reason)) step.answer.recalls[whose[i]] = ClaimRecall::kHeld;
+    if (!outcome.ok()) continue;
+    outcome.task->lock = commands[i].token;
+    step.answer.now = outcome.now;
+    step.answer.tasks[whose[i]].push_back(*std::move(outcome.task));
+  }
+  for (size_t i = 0; i < step.query.orders.size(); ++i) {
+    if (step.answer.recalls[i] == ClaimRecall::kHeld) step.answer.tasks[i].clear();
+    KeepBelow(step.query.orders[i].byte_limit, step.answer.tasks[i]);
   }
   return absl::OkStatus();
+}
+
+absl::StatusOr<Rows> Claimer::Remembered(const std::string& name_space,
+                                         const std::vector<std::string>& tokens) const {
+  absl::StatusOr<ConnectionPool::Lease> lease = read_.pool()->Acquire();
+  if (!lease.ok()) return lease.status();
+  return (*lease)->Execute(
+      {kRemembered, {name_space, TextArray(tokens), AllBuckets(read_.buckets())}});
 }
 
 namespace {
@@ -180,12 +208,8 @@ Command StartFor(const ClaimQuery& query, const ClaimOrder& order, const Task& t
 }
 
 // kRemember's values: each token with the ids of its tasks.
-StatementCall RememberCall(const ClaimQuery& query, int bucket, const Starts& starts,
-                           absl::Time now) {
-  std::vector<std::vector<std::string>> ids(query.orders.size());
-  for (size_t i = 0; i < starts.tasks.size(); ++i) {
-    ids[starts.orders[i]].push_back(starts.commands[i].key.id);
-  }
+StatementCall RememberCall(const ClaimQuery& query, int bucket,
+                           const std::vector<std::vector<std::string>>& ids, absl::Time now) {
   ArrayLiteral tokens, id_arrays;
   for (size_t order = 0; order < ids.size(); ++order) {
     if (ids[order].empty()) continue;
@@ -196,6 +220,51 @@ StatementCall RememberCall(const ClaimQuery& query, int bucket, const Starts& st
           {absl::StrCat(bucket), query.name_space, tokens.Take(), id_arrays.Take(),
            absl::StrCat(absl::ToUnixMicros(now))}};
 }
+
+// Reads the documents of candidates that came without, a few at a time as they are looked at.
+class LateDocuments {
+ public:
+  LateDocuments(Connection& connection, int bucket, const Rows& rows)
+      : connection_(connection), bucket_(bucket), rows_(rows) {}
+
+  absl::Status AddTo(int row, Task& task) {
+    if (rows_.Text(row, kClaimLeftOut) != "t") return absl::OkStatus();
+    if (row >= read_) {
+      if (absl::Status status = ReadFrom(row); !status.ok()) return status;
+    }
+    const auto found = documents_.find(task.key.id);
+    if (found == documents_.end()) return absl::DataLossError("the task's row is gone");
+    if (!found->second.errors.ok()) return found->second.errors.status();
+    task.data = std::move(found->second.data);
+    task.errors = *std::move(found->second.errors);
+    return absl::OkStatus();
+  }
+
+ private:
+  absl::Status ReadFrom(int row) {
+    documents_.clear();
+    std::vector<domain::TaskKey> keys;
+    for (read_ = row; read_ < rows_.size() && keys.size() < limits::kDocumentsAtOnce; ++read_) {
+      if (rows_.Text(read_, kClaimLeftOut) != "t") continue;
+      keys.push_back({std::string(rows_.Text(read_, kClaimTask)),
+                      std::string(rows_.Text(read_, kClaimTask + 1))});
+    }
+    absl::StatusOr<std::vector<Documents>> read = ReadDocuments(connection_, bucket_, keys);
+    if (!read.ok()) return read.status();
+    for (Documents& documents : *read) {
+      std::string id = documents.key.id;
+      documents_.emplace(std::move(id), std::move(documents));
+    }
+    return absl::OkStatus();
+  }
+
+  Connection& connection_;
+  const int bucket_;
+  const Rows& rows_;
+  // The first row that ReadFrom has not looked at.
+  int read_ = 0;
+  absl::flat_hash_map<std::string, Documents> documents_;
+};
 
 }  // namespace
 
@@ -213,13 +282,18 @@ absl::Status Claimer::ClaimInBucket(Connection& connection, int bucket, int want
     if (!rows.ok()) return rows.status();
     begun = true;
     int found = 0;
+    LateDocuments documents(connection, bucket, *rows);
     for (int row = 0; row < rows->size(); ++row) {
-      now = absl::FromUnixMicros(rows->Int(row, 0)) + read_.ClockOffset();
-      if (rows->IsNull(row, 1)) continue;
+      now = absl::FromUnixMicros(rows->Int(row, kClaimClock)) + read_.ClockOffset();
+      if (rows->IsNull(row, kClaimPlace)) continue;
       ++found;
-      absl::StatusOr<Task> task = TaskFrom(*rows, row, 2);
+      absl::StatusOr<Task> task = TaskFrom(*rows, row, kClaimTask);
       // A row that cannot be read must not stop the claims of all others.
       if (!task.ok()) continue;
+      if (absl::Status read = documents.AddTo(row, *task); !read.ok()) {
+        if (absl::IsDataLoss(read)) continue;
+        return read;
+      }
       place = {-int64_t{task->priority}, absl::ToUnixMicros(task->available_time), task->key.id};
       const size_t bytes = step.deal.SizeOf(*task);
       const size_t order = step.deal.Deal(bytes);
@@ -228,7 +302,7 @@ absl::Status Claimer::ClaimInBucket(Connection& connection, int bucket, int want
       starts.commands.push_back(StartFor(query, query.orders[order], *task));
       starts.tasks.push_back(*std::move(task));
       starts.orders.push_back(order);
-      starts.places.emplace_back(rows->Text(row, 1));
+      starts.places.emplace_back(rows->Text(row, kClaimPlace));
     }
     wanted -= found;
     exhausted = found < rows_wanted;
@@ -257,17 +331,25 @@ absl::Status Claimer::ClaimInBucket(Connection& connection, int bucket, int want
     batch.Load(std::move(starts.tasks[i]), std::move(starts.places[i]));
   }
   batch.Run(now);
-  const absl::Status committed =
-      WriteAndCommit(connection, bucket, batch, now, {RememberCall(query, bucket, starts, now)});
+  std::vector<domain::Outcome> outcomes = batch.TakeOutcomes();
+  std::vector<std::vector<std::string>> ids(query.orders.size());
+  for (size_t i = 0; i < outcomes.size(); ++i) {
+    if (outcomes[i].ok()) ids[starts.orders[i]].push_back(commands[i]->key.id);
+  }
+  Progress progress;
+  const absl::Status committed = WriteAndCommit(connection, bucket, batch, now, &progress,
+                                                {RememberCall(query, bucket, ids, now)});
   if (absl::IsInvalidArgument(committed)) {
     // Most likely the same claim, sent twice, whose other one was first: which is remembered now.
     return absl::AbortedError(committed.message());
   }
   if (!committed.ok()) return committed;
-  std::vector<domain::Outcome> outcomes = batch.TakeOutcomes();
   for (size_t i = 0; i < outcomes.size(); ++i) {
-    if (!outcomes[i].ok() || !outcomes[i].task) continue;
-    step.answer.tasks[starts.orders[i]].push_back(*std::move(outcomes[i].task));
+    if (outcomes[i].ok()) {
+      step.answer.tasks[starts.orders[i]].push_back(*std::move(outcomes[i].task));
+    } else {
+      step.answer.more = true;
+    }
   }
   return absl::OkStatus();
 }

@@ -173,10 +173,22 @@ absl::StatusOr<std::unique_ptr<Connection>> Connection::Open(const std::string& 
     auto impl = std::make_unique<Impl>(WithTimeLimits(url));
     for (const char* sql : kSession) impl->session.exec(sql);
     ForbidSilentReconnect(impl->connection);
-    return std::unique_ptr<Connection>(new Connection(std::move(impl)));
+    std::unique_ptr<Connection> connection(new Connection(std::move(impl)));
+    connection->Identify();
+    return connection;
   } catch (const std::exception& e) {
     return absl::UnavailableError(OneLine(e.what()));
   }
+}
+
+// What the server's process writes to tells the timeline; the control file's may be an older one.
+void Connection::Identify() {
+  // Once the connection is lost libpqxx does not know it any more.
+  process_id_ = impl_->connection.backendpid();
+  const absl::StatusOr<Rows> rows = ExecuteText(
+      "SELECT system_identifier || '/' || left(pg_walfile_name(pg_current_wal_lsn()), 8)"
+      " FROM pg_control_system() WHERE NOT pg_is_in_recovery()");
+  if (rows.ok() && rows->size() == 1) history_ = std::string(rows->Text(0, 0));
 }
 
 absl::StatusOr<Rows> Connection::ExecuteText(const std::string& sql) {

@@ -79,6 +79,12 @@ class Connection {
   // Whether the server may still be there.
   bool usable() const { return usable_; }
 
+  // Which history of which database cluster the connection leads to: its system identifier and
+  // timeline, so another after a failover or a restore. Empty: the server does not tell.
+  const std::string& history() const { return history_; }
+  // The server's process that serves this connection.
+  int process_id() const { return process_id_; }
+
  private:
   struct Impl;
   explicit Connection(std::unique_ptr<Impl> impl);
@@ -86,10 +92,13 @@ class Connection {
   template <typename Body>
   auto Guard(const Body& body) -> decltype(body());
   absl::Status Prepare(const Statement& statement);
+  void Identify();
 
   std::unique_ptr<Impl> impl_;
   bool in_transaction_ = false;
   bool usable_ = true;
+  std::string history_;
+  int process_id_ = 0;
 };
 
 }  // namespace tracker::store::postgres

@@ -32,7 +32,8 @@ class PostgresStore : public Store {
         // What runs in the background reads too, and must not wait for a page.
         read_pool_(url, std::max(1, options.readers) + kBackground),
         writer_(&write_pool_, buckets, options.clock_offset),
-        claimer_(postgres::ReadAccess(&claim_pool_, buckets, options.clock_offset)),
+        claim_writer_(&claim_pool_, buckets, options.clock_offset),
+        claimer_(postgres::ReadAccess(&claim_pool_, buckets, options.clock_offset), &claim_writer_),
         read_(&read_pool_, buckets, options.clock_offset) {}
 
   using Store::Apply;
@@ -92,6 +93,8 @@ class PostgresStore : public Store {
   postgres::ConnectionPool claim_pool_;
   postgres::ConnectionPool read_pool_;
   postgres::Writer writer_;
+  // Renews what repeated claims hold, on the connections of claims.
+  postgres::Writer claim_writer_;
   postgres::Claimer claimer_;
   postgres::ReadAccess read_;
 };

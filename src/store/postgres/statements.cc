@@ -3,39 +3,36 @@
 #include <map>
 
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
+#include "absl/strings/str_split.h"
 #include "absl/types/span.h"
 #include "src/domain/fingerprint.h"
 #include "src/store/errors_json.h"
 #include "src/store/postgres/array_literal.h"
+#include "src/store/postgres/documents.h"
 
 namespace tracker::store::postgres {
 
 using domain::Task;
 using domain::TaskKey;
 
-// One task by its key, within a statement that has its keys in k(namespace, id). The subquery
-// forces the only good plan, whatever the statistics of a table that was empty a moment ago say:
-// for each key one probe of the primary key.
-#define TRACKER_EACH_TASK(columns, lock)                     \
-  " FROM unnest($2::text[], $3::text[]) AS k(namespace, id)" \
-  " CROSS JOIN LATERAL (SELECT " columns                     \
-  " FROM tracker.task"                                       \
-  " WHERE bucket = $1::int AND namespace = k.namespace AND id = k.id " lock " OFFSET 0) t"
-
 // The keys come in their order, and are locked in it. The CTE is materialised so that a row's clock
-// is read after its lock was had; LEFT JOIN, so that there is a clock without rows.
-#define TRACKER_LOCK(how)                                          \
-  "WITH held AS MATERIALIZED (SELECT t.*" TRACKER_EACH_TASK(       \
-      TRACKER_TASK_COLUMNS("") ", ctid AS place",                  \
-      "FOR NO KEY UPDATE" how) ") SELECT " TRACKER_NOW_US          \
-                               ", h.place, " TRACKER_TASK_COLUMNS( \
-                                   "h.") " FROM (VALUES (1)) AS one LEFT JOIN held h ON true"
-
-const Statement kLock = {"lock", TRACKER_LOCK("")};
-const Statement kLockUnheld = {"lock_unheld", TRACKER_LOCK(" SKIP LOCKED")};
-
-const Statement kExisting = {"existing",
-                             "SELECT t.namespace, t.id" TRACKER_EACH_TASK("namespace, id", "")};
+// and transaction are read after its lock was had. No wait for a row: a stranger's lock would stall
+// all that is in the batch, and whoever wants to wait asks again (Writer).
+const Statement kLock = {
+    "lock",
+    "WITH found AS MATERIALIZED (SELECT t.*, CASE WHEN t.place IS NULL THEN EXISTS ("
+    "SELECT 1 FROM tracker.task x WHERE x.bucket = $1::int AND x.namespace = k.namespace"
+    " AND x.id = k.id) END AS held"
+    " FROM unnest($2::text[], $3::text[]) AS k(namespace, id)"
+    " LEFT JOIN LATERAL (SELECT namespace, id, status, attempts, max_attempts, priority, fence,"
+    " create_us, update_us, available_us, worker, lock, lock_us, lock_expire_us, lease_us,"
+    " alarm_us, spent_locks, ctid AS place, " TRACKER_DOCUMENTS_IF_SMALL
+    " FROM tracker.task WHERE bucket = $1::int AND namespace = k.namespace AND id = k.id"
+    " FOR NO KEY UPDATE SKIP LOCKED OFFSET 0) t ON true)"
+    " SELECT " TRACKER_NOW_US
+    ", pg_current_xact_id_if_assigned(), f.place, f.held, f.left_out, " TRACKER_TASK_COLUMNS(
+        "f.") " FROM found f"};
 
 // The rows are locked, so each is where the lock found it (its ctid), and nothing needs to look for
 // it: by_place has the planner take no other way. Documents that are NULL did not change, and stay
@@ -58,11 +55,12 @@ const Statement kExisting = {"existing",
 const Statement kUpdate = {"update", TRACKER_UPDATE("", "", ""), /*by_place=*/true};
 const Statement kUpdateDocuments = {
     "update_documents",
-    TRACKER_UPDATE(", $15::text[], $16::text[], $17::bigint[], $18::bigint[]",
-                   ", data, errors, error_print, error_us",
+    TRACKER_UPDATE(", $15::text[], $16::text[], $17::bigint[], $18::bigint[], $19::text[]",
+                   ", data, errors, error_print, error_us, spent_locks",
                    ", data = coalesce(v.data::json, t.data),"
                    " errors = coalesce(v.errors::json, t.errors),"
-                   " error_print = v.error_print, error_us = v.error_us"),
+                   " error_print = coalesce(v.error_print, t.error_print),"
+                   " error_us = coalesce(v.error_us, t.error_us), spent_locks = v.spent_locks"),
     /*by_place=*/true};
 
 // From arrays of the columns, in the order of TRACKER_TASK_COLUMNS.
@@ -72,14 +70,15 @@ const Statement kInsert = {
         "") ", error_print, error_us"
     ") SELECT $1::int, v.namespace, v.id, v.status, v.attempts, v.max_attempts, v.priority,"
     " v.fence, v.create_us, v.update_us, v.available_us, v.worker, v.lock, v.lock_us,"
-    " v.lock_expire_us, v.lease_us, v.alarm_us, v.data::json, v.errors::json, v.error_print,"
-    " v.error_us"
+    " v.lock_expire_us, v.lease_us, v.alarm_us, v.spent_locks, v.data::json, v.errors::json,"
+    " v.error_print, v.error_us"
     " FROM unnest($2::text[], $3::text[], $4::smallint[], $5::int[], $6::int[], $7::int[],"
     " $8::bigint[], $9::bigint[], $10::bigint[], $11::bigint[], $12::text[], $13::text[],"
     " $14::bigint[], $15::bigint[], $16::bigint[], $17::bigint[], $18::text[], $19::text[],"
-    " $20::bigint[], $21::bigint[])"
+    " $20::text[], $21::bigint[], $22::bigint[])"
     " AS v(" TRACKER_TASK_COLUMNS("") ", error_print, error_us"
-    ") ON CONFLICT DO NOTHING RETURNING 1) SELECT count(*) FROM made"};
+    ") ON CONFLICT DO NOTHING RETURNING 1)"
+    " SELECT count(*), pg_current_xact_id_if_assigned() FROM made"};
 
 const Statement kDelete = {"delete",
                            "DELETE FROM tracker.task WHERE bucket = $1::int"
@@ -166,12 +165,19 @@ void AddDocument(ArrayLiteral& array, const std::string& json) {
   }
 }
 
-// error_print and error_us.
+// error_print and error_us; NULL: they are as they were.
 void AddProblem(ArrayLiteral* columns, const Task& task) {
+  if (task.documents_left_out) {
+    columns[0].AddNull();
+    columns[1].AddNull();
+    return;
+  }
   const domain::TaskError* problem = domain::LastProblem(task);
   columns[0].Add(domain::FingerprintOf(task));
   columns[1].Add(problem == nullptr ? 0 : absl::ToUnixMicros(problem->time));
 }
+
+std::string SpentLocks(const Task& task) { return absl::StrJoin(task.spent_locks, " "); }
 
 std::string ErrorsDocument(const Task& task) {
   return task.errors.empty() ? "" : EncodeErrors(task.errors);
@@ -181,7 +187,7 @@ int64_t Micros(absl::Time time) { return absl::ToUnixMicros(time); }
 
 StatementCall UpdateCall(int bucket, const std::vector<const Batch::Row*>& rows, bool documents) {
   // In the order of the parameters from $2 on; the first is a number.
-  ArrayLiteral columns[17];
+  ArrayLiteral columns[18];
   for (const Batch::Row* row : rows) {
     const Task& task = *row->after;
     columns[1].AddText(row->place);
@@ -200,8 +206,9 @@ StatementCall UpdateCall(int bucket, const std::vector<const Batch::Row*>& rows,
     AddDocument(columns[13], task.data != row->before->data ? task.data : "");
     AddDocument(columns[14], task.errors != row->before->errors ? ErrorsDocument(task) : "");
     AddProblem(columns + 15, task);
+    columns[17].AddText(SpentLocks(task));
   }
-  const absl::Span<ArrayLiteral> used(columns, documents ? 17 : 13);
+  const absl::Span<ArrayLiteral> used(columns, documents ? 18 : 13);
   std::vector<std::string> values = BucketAndArrays(bucket, used);
   values[1] = absl::StrCat(rows.size());
   return {documents ? kUpdateDocuments : kUpdate, std::move(values)};
@@ -211,7 +218,7 @@ StatementCall UpdateCall(int bucket, const std::vector<const Batch::Row*>& rows,
 
 StatementCall InsertCall(int bucket, const std::vector<const Batch::Row*>& rows) {
   // In the order of TRACKER_TASK_COLUMNS.
-  ArrayLiteral columns[20];
+  ArrayLiteral columns[21];
   for (const Batch::Row* row : rows) {
     const Task& task = *row->after;
     columns[0].AddText(task.key.name_space);
@@ -230,9 +237,10 @@ StatementCall InsertCall(int bucket, const std::vector<const Batch::Row*>& rows)
     columns[13].Add(Micros(task.lock_expire_time));
     columns[14].Add(absl::ToInt64Microseconds(task.lease));
     columns[15].Add(Micros(task.alarm_time));
-    AddDocument(columns[16], task.data);
-    AddDocument(columns[17], ErrorsDocument(task));
-    AddProblem(columns + 18, task);
+    columns[16].AddText(SpentLocks(task));
+    AddDocument(columns[17], task.data);
+    AddDocument(columns[18], ErrorsDocument(task));
+    AddProblem(columns + 19, task);
   }
   return {kInsert, BucketAndArrays(bucket, absl::MakeSpan(columns))};
 }
@@ -240,8 +248,9 @@ StatementCall InsertCall(int bucket, const std::vector<const Batch::Row*>& rows)
 std::vector<StatementCall> UpdateCalls(int bucket, const std::vector<const Batch::Row*>& rows) {
   std::vector<const Batch::Row*> plain, documents;
   for (const Batch::Row* row : rows) {
-    const bool same =
-        row->after->data == row->before->data && row->after->errors == row->before->errors;
+    const bool same = row->after->data == row->before->data &&
+                      row->after->errors == row->before->errors &&
+                      row->after->spent_locks == row->before->spent_locks;
     (same ? plain : documents).push_back(row);
   }
   std::vector<StatementCall> calls;
@@ -289,6 +298,7 @@ absl::StatusOr<Task> TaskFrom(const Rows& rows, int row, int first) {
   task.lock_expire_time = time();
   task.lease = absl::Microseconds(integer());
   task.alarm_time = time();
+  task.spent_locks = absl::StrSplit(text(), ' ', absl::SkipEmpty());
   task.data = text();
   absl::StatusOr<std::vector<domain::TaskError>> errors = DecodeErrors(text());
   if (!errors.ok()) return errors.status();

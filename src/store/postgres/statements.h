@@ -14,26 +14,46 @@
 namespace tracker::store::postgres {
 
 // The columns of a task, in the order that TaskFrom reads. `TASK_COLUMNS("t.")` qualifies them.
-#define TRACKER_TASK_COLUMNS(t)                                                            \
-  t "namespace, " t "id, " t "status, " t "attempts, " t "max_attempts, " t "priority, " t \
-    "fence, " t "create_us, " t "update_us, " t "available_us, " t "worker, " t "lock, " t \
-    "lock_us, " t "lock_expire_us, " t "lease_us, " t "alarm_us, " t "data, " t "errors"
+#define TRACKER_TASK_COLUMNS(t)                                                                   \
+  t "namespace, " t "id, " t "status, " t "attempts, " t "max_attempts, " t "priority, " t        \
+    "fence, " t "create_us, " t "update_us, " t "available_us, " t "worker, " t "lock, " t        \
+    "lock_us, " t "lock_expire_us, " t "lease_us, " t "alarm_us, " t "spent_locks, " t "data, " t \
+    "errors"
 
 // The database's clock in microseconds. Not now(): that stands still from the transaction's begin,
 // before the locks were had.
 #define TRACKER_NOW_US "(extract(epoch FROM clock_timestamp()) * 1000000)::bigint"
 
-// $1 bucket, $2 namespaces, $3 ids. Locks the tasks in key order. Rows: the clock (the last row's
-// is a time at which all were held), the place, and TRACKER_TASK_COLUMNS.
+// One task by its key, within a statement that has its keys in k(namespace, id). The subquery
+// forces the only good plan, whatever the statistics of a table that was empty a moment ago say:
+// for each key one probe of the primary key.
+#define TRACKER_EACH_TASK(columns, lock)                     \
+  " FROM unnest($2::text[], $3::text[]) AS k(namespace, id)" \
+  " CROSS JOIN LATERAL (SELECT " columns                     \
+  " FROM tracker.task"                                       \
+  " WHERE bucket = $1::int AND namespace = k.namespace AND id = k.id " lock " OFFSET 0) t"
+
+// Locks the tasks in key order, without waiting for those that somebody else holds. By KeyValues.
+// Rows, one for each key, in order: kLockClock and so on, and TRACKER_TASK_COLUMNS from kLockTask
+// on, NULLs where the task is not there or held.
 extern const Statement kLock;
-// The same, without those that somebody else holds.
-extern const Statement kLockUnheld;
-// Which of the tasks exist. Locks nothing.
-extern const Statement kExisting;
+enum LockColumn {
+  // The last row's is a time at which all were locked.
+  kLockClock,
+  // The transaction, as pg_xact_status takes it; NULL before it has locked or written anything.
+  kLockTransaction,
+  // NULL: not locked.
+  kLockPlace,
+  // Whether it is there all the same.
+  kLockHeld,
+  // Whether data and errors were left out (documents.h).
+  kLockLeftOut,
+  kLockTask,
+};
 // Change tasks that are locked: without, and with, their data and errors. By UpdateCalls.
 extern const Statement kUpdate;
 extern const Statement kUpdateDocuments;
-// Makes tasks, and answers how many of them were new.
+// Makes tasks, and answers how many of them were new, and the transaction (as kLockTransaction).
 extern const Statement kInsert;
 // Removes tasks that are locked. By DeleteCalls.
 extern const Statement kDelete;

@@ -9,7 +9,8 @@
 #include "absl/random/random.h"
 #include "absl/strings/str_cat.h"
 #include "absl/time/clock.h"
-#include "src/store/postgres/batch_commit.h"
+#include "src/base/limits.h"
+#include "src/store/postgres/documents.h"
 #include "src/store/postgres/statements.h"
 
 namespace tracker::store::postgres {
@@ -26,11 +27,15 @@ constexpr int kMaxConflicts = 20;
 // A connection that was idle may be long dead, and a new one may meet a server that is just
 // starting; more is for the caller to try.
 constexpr int kMaxLosses = 3;
-constexpr absl::Duration kHeldFor = absl::Seconds(5);
-constexpr size_t kMaxHeld = 1000;
-// Finding one held row among a lane's batch takes some ten turns of lock_timeout. A stranger that
-// holds the whole table (ALTER TABLE, CREATE INDEX) would take one for every command.
-constexpr absl::Duration kHeldPatience = absl::Seconds(7);
+// A stranger that holds the whole table (ALTER TABLE, CREATE INDEX), or inserts a task by hand:
+// some turns of lock_timeout, in all about 7 s.
+constexpr int kMaxTurns = 14;
+// Of the wait between two looks at rows that others hold; their commit takes about the shortest.
+constexpr absl::Duration kFirstPause = absl::Milliseconds(1);
+constexpr absl::Duration kLongestPause = absl::Milliseconds(20);
+// Rows in the making are kept apart for so many calls, and are as many as this.
+constexpr int kApartFor = 1000;
+constexpr size_t kMaxApart = 1000;
 
 void SleepJittered(absl::Duration longest) {
   thread_local absl::BitGen random;
@@ -50,34 +55,61 @@ int BucketOf(const std::string& id, int buckets) {
 
 std::vector<Outcome> Writer::Apply(absl::Span<const Command* const> commands,
                                    const ApplyOptions& options) {
-  // By bucket, and within it the rows that a stranger was seen to hold apart. Commands on one task
-  // stay together, in order.
-  const std::vector<bool> held = WhichAreHeld(commands);
+  std::vector<Outcome> outcomes = ApplyUnheld(commands);
+  if (options.patience <= absl::ZeroDuration()) return outcomes;
+  absl::Duration waited;
+  absl::Duration pause = kFirstPause;
+  while (true) {
+    std::vector<size_t> left;
+    bool deferred = false;
+    for (size_t i = 0; i < outcomes.size(); ++i) {
+      deferred |= outcomes[i].reason == Reason::kDeferred;
+      if (outcomes[i].reason == Reason::kHeld || outcomes[i].reason == Reason::kDeferred) {
+        left.push_back(i);
+      }
+    }
+    if (left.empty() || (!deferred && waited >= options.patience)) return outcomes;
+    if (!deferred) {
+      absl::SleepFor(pause);
+      waited += pause;
+      pause = std::min(2 * pause, kLongestPause);
+    }
+    Commands again;
+    again.reserve(left.size());
+    for (const size_t i : left) again.push_back(commands[i]);
+    std::vector<Outcome> results = ApplyUnheld(again);
+    for (size_t i = 0; i < left.size(); ++i) outcomes[left[i]] = std::move(results[i]);
+  }
+}
+
+std::vector<Outcome> Writer::ApplyUnheld(absl::Span<const Command* const> commands) {
+  // By bucket, and within it the rows that somebody else is making apart. Commands on one task stay
+  // together, in order.
+  const std::vector<bool> apart = WhichAreInTheMaking(commands);
   std::map<std::pair<int, bool>, std::vector<size_t>> groups;
   for (size_t i = 0; i < commands.size(); ++i) {
-    groups[{BucketOf(commands[i]->key.id, buckets_), held[i]}].push_back(i);
+    groups[{BucketOf(commands[i]->key.id, buckets_), apart[i]}].push_back(i);
   }
   std::vector<Outcome> outcomes(commands.size());
   for (const auto& [group, members] : groups) {
     Commands part;
     part.reserve(members.size());
     for (const size_t i : members) part.push_back(commands[i]);
-    std::vector<Outcome> results = ApplyBucket(
-        group.first, part,
-        {.skip_held = options.skip_held || group.second, .remember_held = !options.skip_held},
-        absl::Now() + kHeldPatience);
+    int turns = kMaxTurns;
+    std::vector<Outcome> results = ApplyBucket(group.first, part, turns);
     for (size_t i = 0; i < members.size(); ++i) outcomes[members[i]] = std::move(results[i]);
   }
   return outcomes;
 }
 
-std::vector<Outcome> Writer::ApplyBucket(int bucket, const Commands& commands, Mode mode,
-                                         absl::Time patience) {
+std::vector<Outcome> Writer::ApplyBucket(int bucket, const Commands& commands, int& turns) {
   int conflicts = 0;
   int losses = 0;
   while (true) {
     Batch batch(commands);
-    const absl::Status status = RunOnce(bucket, batch, mode);
+    Progress progress;
+    TransactionName name;
+    const absl::Status status = RunOnce(bucket, batch, &progress, &name);
     switch (status.code()) {
       case absl::StatusCode::kOk: return batch.TakeOutcomes();
       case absl::StatusCode::kAborted:
@@ -89,12 +121,25 @@ std::vector<Outcome> Writer::ApplyBucket(int bucket, const Commands& commands, M
         SleepJittered(absl::Milliseconds(conflicts));
         break;
       case absl::StatusCode::kResourceExhausted:
-        // Even without waiting for rows: an insert waits for a stranger's insert of the same key.
-        // Find it.
-        if (mode.skip_held) return Split(bucket, commands, status, patience);
-        mode.skip_held = true;
+        if (--turns <= 0) {
+          return AllRefused(commands.size(), Reason::kStoreUnavailable,
+                            "another session holds the table, or many rows of it");
+        }
+        // An insert waits for somebody else's of the same key: find it.
+        if (progress.inserting) return Split(bucket, commands, status, turns);
         break;
-      case absl::StatusCode::kUnknown: mode.repeated = true; [[fallthrough]];
+      case absl::StatusCode::kUnknown:
+        // Where nothing was to be written, nothing is in doubt.
+        if (!batch.changed()) return batch.TakeOutcomes();
+        switch (buckets_ == 1 ? FateOf(*pool_, name) : CommitFate::kUnknown) {
+          case CommitFate::kCommitted: return batch.TakeOutcomes();
+          case CommitFate::kAborted: break;
+          case CommitFate::kUnknown:
+            return AllRefused(commands.size(), Reason::kStoreUnavailable,
+                              "the connection to the database was lost during the commit, and it "
+                              "cannot be told whether that was done");
+        }
+        [[fallthrough]];
       case absl::StatusCode::kUnavailable:
       case absl::StatusCode::kDeadlineExceeded:
         if (++losses >= kMaxLosses) {
@@ -103,7 +148,7 @@ std::vector<Outcome> Writer::ApplyBucket(int bucket, const Commands& commands, M
         }
         SleepJittered(absl::Milliseconds(50 * losses));
         break;
-      case absl::StatusCode::kInvalidArgument: return Split(bucket, commands, status, patience);
+      case absl::StatusCode::kInvalidArgument: return Split(bucket, commands, status, turns);
       default:
         return AllRefused(commands.size(), Reason::kInternal,
                           absl::StrCat("the database refused the write: ", status.message()));
@@ -111,70 +156,114 @@ std::vector<Outcome> Writer::ApplyBucket(int bucket, const Commands& commands, M
   }
 }
 
-// Finds the command that spoils the transaction for the others: ResourceExhausted, a row that a
-// stranger holds; InvalidArgument, values that the database refuses.
+// Finds the command that spoils the transaction for the others: ResourceExhausted, a row that
+// somebody else is making; InvalidArgument, values that the database refuses.
 std::vector<Outcome> Writer::Split(int bucket, const Commands& commands, const absl::Status& why,
-                                   absl::Time patience) {
-  const bool held = absl::IsResourceExhausted(why);
-  if (commands.size() == 1) {
-    if (!held) {
-      return AllRefused(1, Reason::kInternal,
+                                   int& turns) {
+  const TaskKey& first = commands.front()->key;
+  // All commands on one task are one culprit, and are never parted.
+  const auto others = std::find_if(commands.begin(), commands.end(),
+                                   [&](const Command* command) { return command->key != first; });
+  if (others == commands.end()) {
+    if (!absl::IsResourceExhausted(why)) {
+      return AllRefused(commands.size(), Reason::kInternal,
                         absl::StrCat("the database refused the task's values: ", why.message()));
     }
-    RememberHeld(commands[0]->key);
-    return AllRefused(1, Reason::kStoreUnavailable, "another session holds the task's row");
+    RememberInTheMaking(first);
+    return AllRefused(commands.size(), Reason::kHeld, "another session is making the task");
   }
-  const auto apply = [&](const Commands& half) {
-    if (held && absl::Now() >= patience) {
-      return AllRefused(half.size(), Reason::kStoreUnavailable,
-                        "another session holds the table, or many rows of it");
-    }
-    return ApplyBucket(bucket, half, {.skip_held = held}, patience);
-  };
-  const auto middle = commands.begin() + static_cast<std::ptrdiff_t>(commands.size() / 2);
-  std::vector<Outcome> outcomes = apply(Commands(commands.begin(), middle));
-  std::vector<Outcome> rest = apply(Commands(middle, commands.end()));
-  std::move(rest.begin(), rest.end(), std::back_inserter(outcomes));
+  Batch keys(commands);
+  const TaskKey& middle = keys.keys()[keys.keys().size() / 2];
+  std::vector<size_t> halves[2];
+  for (size_t i = 0; i < commands.size(); ++i) {
+    halves[commands[i]->key < middle ? 0 : 1].push_back(i);
+  }
+  std::vector<Outcome> outcomes(commands.size());
+  for (const std::vector<size_t>& half : halves) {
+    Commands part;
+    part.reserve(half.size());
+    for (const size_t i : half) part.push_back(commands[i]);
+    std::vector<Outcome> results = ApplyBucket(bucket, part, turns);
+    for (size_t i = 0; i < half.size(); ++i) outcomes[half[i]] = std::move(results[i]);
+  }
   return outcomes;
 }
 
-absl::Status Writer::RunOnce(int bucket, Batch& batch, Mode mode) {
+absl::Status Writer::RunOnce(int bucket, Batch& batch, Progress* progress, TransactionName* name) {
   absl::StatusOr<ConnectionPool::Lease> lease = pool_->Acquire();
   if (!lease.ok()) return lease.status();
   Connection& connection = **lease;
   absl::Time now;
-  if (absl::Status loaded = LoadRows(connection, bucket, batch, mode, &now); !loaded.ok()) {
-    return loaded;
-  }
+  absl::Status loaded = LoadRows(connection, bucket, batch, progress, &now);
+  // Nothing has been committed, however the connection was lost.
+  if (absl::IsUnknown(loaded)) return absl::UnavailableError(loaded.message());
+  if (!loaded.ok()) return loaded;
   batch.Run(now);
-  if (mode.repeated) batch.ForgiveRepeatedDeletes();
   // Also when nothing changed: a refusal and a repeated answer rest on what others have committed,
   // which the locks have shown.
-  return WriteAndCommit(connection, bucket, batch, now);
+  const absl::Status committed = WriteAndCommit(connection, bucket, batch, now, progress);
+  *name = {progress->transaction, connection.history(), connection.process_id()};
+  return committed;
 }
 
-absl::Status Writer::LoadRows(Connection& connection, int bucket, Batch& batch, Mode mode,
+absl::Status Writer::LoadRows(Connection& connection, int bucket, Batch& batch, Progress* progress,
                               absl::Time* now) {
-  absl::StatusOr<Rows> rows =
-      connection.Begin({mode.skip_held ? kLockUnheld : kLock, KeyValues(bucket, batch.keys())});
+  absl::StatusOr<Rows> rows = connection.Begin({kLock, KeyValues(bucket, batch.keys())});
   if (!rows.ok()) return rows.status();
-  std::vector<TaskKey> found;
+  if (rows->size() != static_cast<int>(batch.keys().size())) {
+    return absl::InternalError("the lock of the tasks answered another number of rows");
+  }
   for (int row = 0; row < rows->size(); ++row) {
-    *now = absl::FromUnixMicros(rows->Int(row, 0));
-    if (rows->IsNull(row, 1)) continue;
-    absl::StatusOr<Task> task = TaskFrom(*rows, row, 2);
-    TaskKey key{std::string(rows->Text(row, 2)), std::string(rows->Text(row, 3))};
-    if (mode.skip_held) found.push_back(key);
-    if (task.ok()) {
-      batch.Load(*std::move(task), std::string(rows->Text(row, 1)));
-    } else {
-      batch.Exclude(key, Reason::kInternal, std::string(task.status().message()));
+    *now = absl::FromUnixMicros(rows->Int(row, kLockClock));
+    if (!rows->IsNull(row, kLockTransaction)) {
+      progress->transaction = std::string(rows->Text(row, kLockTransaction));
     }
+    const TaskKey& key = batch.keys()[row];
+    if (rows->IsNull(row, kLockPlace)) {
+      if (rows->Text(row, kLockHeld) == "t") {
+        batch.Exclude(key, Reason::kHeld, "another session holds the task's row");
+      }
+      continue;
+    }
+    absl::StatusOr<Task> task = TaskFrom(*rows, row, kLockTask);
+    if (!task.ok()) {
+      batch.Exclude(key, Reason::kInternal, std::string(task.status().message()));
+      continue;
+    }
+    task->documents_left_out = rows->Text(row, kLockLeftOut) == "t";
+    batch.Load(*std::move(task), std::string(rows->Text(row, kLockPlace)));
   }
   if (clock_offset_) *now += clock_offset_();
-  if (absl::Status read = LoadPrerequisites(connection, bucket, batch); !read.ok()) return read;
-  return mode.skip_held ? ExcludeHeld(connection, bucket, batch, found, mode.remember_held)
-                        : absl::OkStatus();
+  if (absl::Status read = LoadDocuments(connection, bucket, batch); !read.ok()) return read;
+  return LoadPrerequisites(connection, bucket, batch);
+}
+
+// A few at a time, until as many bytes are there as one transaction may load; the others are for
+// another one.
+absl::Status Writer::LoadDocuments(Connection& connection, int bucket, Batch& batch) {
+  const std::vector<TaskKey> wanted = batch.WantedDocuments();
+  size_t bytes = 0;
+  for (size_t i = 0; i < wanted.size(); i += limits::kDocumentsAtOnce) {
+    const size_t count = std::min(limits::kDocumentsAtOnce, wanted.size() - i);
+    const std::vector<TaskKey> part(wanted.begin() + i, wanted.begin() + i + count);
+    if (bytes >= limits::kLaneBatchBytes) {
+      for (const TaskKey& key : part)
+        batch.Exclude(key, Reason::kDeferred, "the transaction is full");
+      continue;
+    }
+    absl::StatusOr<std::vector<Documents>> read = ReadDocuments(connection, bucket, part);
+    if (!read.ok()) return read.status();
+    for (Documents& documents : *read) {
+      bytes += documents.bytes;
+      if (documents.errors.ok()) {
+        batch.LoadDocuments(documents.key, std::move(documents.data), *std::move(documents.errors));
+      } else {
+        batch.Exclude(documents.key, Reason::kInternal,
+                      std::string(documents.errors.status().message()));
+      }
+    }
+  }
+  return absl::OkStatus();
 }
 
 absl::Status Writer::LoadPrerequisites(Connection& connection, int bucket, Batch& batch) {
@@ -188,44 +277,21 @@ absl::Status Writer::LoadPrerequisites(Connection& connection, int bucket, Batch
   return absl::OkStatus();
 }
 
-// Of the rows that could not be locked at once, those that exist are held by somebody else.
-absl::Status Writer::ExcludeHeld(Connection& connection, int bucket, Batch& batch,
-                                 const std::vector<TaskKey>& found, bool remember) {
-  std::vector<TaskKey> missing;
-  std::set_difference(batch.keys().begin(), batch.keys().end(), found.begin(), found.end(),
-                      std::back_inserter(missing));
-  // Else a row that is busy, not held, would go on being tried without waiting.
-  ForgetHeld(found);
-  if (missing.empty()) return absl::OkStatus();
-  absl::StatusOr<Rows> rows = connection.Execute({kExisting, KeyValues(bucket, missing)});
-  if (!rows.ok()) return rows.status();
-  for (int row = 0; row < rows->size(); ++row) {
-    const TaskKey key{std::string(rows->Text(row, 0)), std::string(rows->Text(row, 1))};
-    if (remember) RememberHeld(key);
-    batch.Exclude(key, Reason::kStoreUnavailable, "another session holds the task's row");
-  }
-  return absl::OkStatus();
-}
-
-std::vector<bool> Writer::WhichAreHeld(absl::Span<const Command* const> commands) {
+std::vector<bool> Writer::WhichAreInTheMaking(absl::Span<const Command* const> commands) {
   std::vector<bool> answer(commands.size(), false);
   absl::MutexLock lock(&mutex_);
-  if (held_.empty()) return answer;
-  const absl::Time now = absl::Now();
-  absl::erase_if(held_, [now](const auto& held) { return held.second <= now; });
-  for (size_t i = 0; i < commands.size(); ++i) answer[i] = held_.contains(commands[i]->key);
+  if (in_the_making_.empty()) return answer;
+  absl::erase_if(in_the_making_, [](auto& row) { return --row.second <= 0; });
+  for (size_t i = 0; i < commands.size(); ++i) {
+    answer[i] = in_the_making_.contains(commands[i]->key);
+  }
   return answer;
 }
 
-void Writer::RememberHeld(const TaskKey& key) {
+void Writer::RememberInTheMaking(const TaskKey& key) {
   absl::MutexLock lock(&mutex_);
-  if (held_.size() >= kMaxHeld) held_.clear();
-  held_[key] = absl::Now() + kHeldFor;
-}
-
-void Writer::ForgetHeld(const std::vector<TaskKey>& keys) {
-  absl::MutexLock lock(&mutex_);
-  for (const TaskKey& key : keys) held_.erase(key);
+  if (in_the_making_.size() >= kMaxApart) in_the_making_.clear();
+  in_the_making_[key] = kApartFor;
 }
 
 }  // namespace tracker::store::postgres

@@ -13,6 +13,8 @@
 #include "absl/types/span.h"
 #include "src/domain/command.h"
 #include "src/store/batch.h"
+#include "src/store/postgres/batch_commit.h"
+#include "src/store/postgres/commit_fate.h"
 #include "src/store/postgres/connection_pool.h"
 
 namespace tracker::store::postgres {
@@ -32,43 +34,32 @@ class Writer {
 
  private:
   using Commands = std::vector<const domain::Command*>;
-  // How a transaction is to be run.
-  struct Mode {
-    // Leave out rows that somebody else holds, instead of waiting for them.
-    bool skip_held = false;
-    // Those that are found to be held are what a stranger holds: remember them.
-    bool remember_held = true;
-    // A commit before may have done this already.
-    bool repeated = false;
-  };
 
-  // `patience`: until when to look for what a stranger holds, one by one.
-  std::vector<domain::Outcome> ApplyBucket(int bucket, const Commands& commands, Mode mode,
-                                           absl::Time patience);
-  absl::Status RunOnce(int bucket, Batch& batch, Mode mode);
-  absl::Status LoadRows(Connection& connection, int bucket, Batch& batch, Mode mode,
+  // Each command once: those on rows that others hold are kHeld.
+  std::vector<domain::Outcome> ApplyUnheld(absl::Span<const domain::Command* const> commands);
+  // `turns`: how many more times lock_timeout may pass, in all.
+  std::vector<domain::Outcome> ApplyBucket(int bucket, const Commands& commands, int& turns);
+  absl::Status RunOnce(int bucket, Batch& batch, Progress* progress, TransactionName* name);
+  absl::Status LoadRows(Connection& connection, int bucket, Batch& batch, Progress* progress,
                         absl::Time* now);
-  absl::Status ExcludeHeld(Connection& connection, int bucket, Batch& batch,
-                           const std::vector<domain::TaskKey>& found, bool remember);
+  static absl::Status LoadDocuments(Connection& connection, int bucket, Batch& batch);
   static absl::Status LoadPrerequisites(Connection& connection, int bucket, Batch& batch);
   std::vector<domain::Outcome> Split(int bucket, const Commands& commands, const absl::Status& why,
-                                     absl::Time patience);
+                                     int& turns);
 
-  // For each command, whether its row was seen to be held; the same for all commands on one row.
-  std::vector<bool> WhichAreHeld(absl::Span<const domain::Command* const> commands);
-  void RememberHeld(const domain::TaskKey& key);
-  // These could be locked.
-  void ForgetHeld(const std::vector<domain::TaskKey>& keys);
+  // For each command, whether its row was seen to be in the making by somebody else; the same for
+  // all commands on one row.
+  std::vector<bool> WhichAreInTheMaking(absl::Span<const domain::Command* const> commands);
+  void RememberInTheMaking(const domain::TaskKey& key);
 
   ConnectionPool* const pool_;
   const int buckets_;
   const std::function<absl::Duration()> clock_offset_;
 
   absl::Mutex mutex_;
-  // Rows that a stranger (an open psql transaction) held, and until when not to wait for them
-  // again: they are tried without waiting, apart from the others, so that they do not stall a lane
-  // once per call.
-  absl::flat_hash_map<domain::TaskKey, absl::Time> held_ ABSL_GUARDED_BY(mutex_);
+  // Rows that somebody else's open transaction inserts, and how many more calls of Apply keep them
+  // apart: an insert of the same key can only wait, and stalls what is in the same transaction.
+  absl::flat_hash_map<domain::TaskKey, int> in_the_making_ ABSL_GUARDED_BY(mutex_);
 };
 
 }  // namespace tracker::store::postgres

@@ -2,6 +2,7 @@
 
 #include <utility>
 
+#include "src/base/limits.h"
 #include "src/store/sqlite/counters.h"
 #include "src/store/sqlite/task_row.h"
 
@@ -9,7 +10,9 @@ namespace tracker::store::sqlite {
 namespace {
 
 absl::Status WriteRow(Connection& connection, int64_t row_id, const Batch::Row& row) {
-  if (row.before && row.after && !row.replaced()) return UpdateTask(connection, row_id, *row.after);
+  if (row.before && row.after && !row.replaced()) {
+    return UpdateTask(connection, row_id, *row.before, *row.after);
+  }
   if (row.before) {
     if (absl::Status gone = DeleteTask(connection, row_id); !gone.ok()) return gone;
   }
@@ -30,6 +33,7 @@ absl::StatusOr<std::vector<int64_t>> LoadBatch(Connection& connection, const Ref
   absl::StatusOr<Statement> select = SelectByKey(connection);
   if (!select.ok()) return select.status();
   std::vector<int64_t> row_ids(batch.keys().size(), 0);
+  size_t bytes = 0;
   for (size_t i = 0; i < batch.keys().size(); ++i) {
     const domain::TaskKey& key = batch.keys()[i];
     if (const auto bad = refused.find(key); bad != refused.end()) {
@@ -46,6 +50,17 @@ absl::StatusOr<std::vector<int64_t>> LoadBatch(Connection& connection, const Ref
       continue;
     }
     row_ids[i] = ReadRowId(*select);
+    const size_t size = domain::ByteSize(*task);
+    if (size > limits::kSmallDocuments && !batch.WantsDocuments(i)) {
+      task->data = std::string();
+      task->errors = std::vector<domain::TaskError>();
+      task->documents_left_out = true;
+    } else if (bytes > limits::kLaneBatchBytes) {
+      batch.Exclude(key, domain::Reason::kDeferred, "the transaction is full");
+      continue;
+    } else {
+      bytes += size;
+    }
     batch.Load(*std::move(task));
   }
   if (absl::Status status = LoadPrerequisites(connection, batch); !status.ok()) return status;

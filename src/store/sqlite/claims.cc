@@ -27,12 +27,12 @@ class Step {
  public:
   Step(Connection& connection, const ClaimQuery& query, absl::Time now)
       : connection_(connection), query_(query), now_(now), deal_(query.orders) {
+    result_.answer = ClaimAnswer(query.orders.size());
     result_.answer.now = now;
-    result_.answer.tasks.resize(query.orders.size());
   }
 
   absl::StatusOr<ClaimResult> Run(Refused& refused) {
-    if (absl::Status status = Recall(); !status.ok()) return status;
+    if (absl::Status status = Recall(refused); !status.ok()) return status;
     if (!query_.policy || !query_.policy->paused) {
       if (absl::Status status = Choose(refused); !status.ok()) return status;
       if (absl::Status status = Start(refused); !status.ok()) return status;
@@ -48,8 +48,8 @@ class Step {
     size_t order = 0;
   };
 
-  // Gives the orders whose token is known what it still holds; they want no more.
-  absl::Status Recall() {
+  // Gives the orders whose token is known what it still holds, renewed; they want no more.
+  absl::Status Recall(Refused& refused) {
     for (size_t i = 0; i < query_.orders.size(); ++i) {
       const ClaimOrder& order = query_.orders[i];
       const absl::StatusOr<std::optional<std::vector<std::string>>> ids =
@@ -57,27 +57,38 @@ class Step {
       if (!ids.ok()) return ids.status();
       if (!*ids) continue;
       deal_.Close(i);
-      const absl::Status status = ReadHeld(order, **ids, result_.answer.tasks[i]);
+      result_.answer.recalls[i] = ClaimRecall::kRecalled;
+      const absl::Status status = Renew(order, **ids, refused, result_.answer.tasks[i]);
       if (!status.ok()) return status;
     }
     return absl::OkStatus();
   }
 
-  absl::Status ReadHeld(const ClaimOrder& order, const std::vector<std::string>& ids,
-                        std::vector<Task>& held) {
-    absl::StatusOr<Statement> select = SelectByKey(connection_);
-    if (!select.ok()) return select.status();
-    size_t bytes = 0;
+  absl::Status Renew(const ClaimOrder& order, const std::vector<std::string>& ids, Refused& refused,
+                     std::vector<Task>& held) {
+    std::vector<domain::Command> commands;
+    commands.reserve(ids.size());
     for (const std::string& id : ids) {
-      const absl::StatusOr<bool> row = select->Reuse().Bind(query_.name_space).Bind(id).Step();
-      if (!row.ok()) return row.status();
-      if (!*row) continue;
-      absl::StatusOr<Task> task = ReadTask(*select);
-      if (!task.ok()) continue;
-      if (task->status != domain::Status::kInProgress || task->lock != order.token) continue;
-      bytes += domain::ByteSize(*task);
+      commands.push_back({.key = {query_.name_space, id},
+                          .token = order.token,
+                          .action = domain::Heartbeat{.lease = order.lease}});
+    }
+    const std::vector<const domain::Command*> pointers = domain::PointersTo(commands);
+    Batch batch(pointers);
+    const absl::StatusOr<std::vector<int64_t>> row_ids = LoadBatch(connection_, refused, batch);
+    if (!row_ids.ok()) return row_ids.status();
+    batch.Run(now_);
+    const absl::StatusOr<bool> changed = WriteBatch(connection_, batch, *row_ids, now_, refused);
+    if (!changed.ok()) return changed.status();
+    result_.changed |= *changed;
+    // Their data may have grown since they were handed out; the rest stays under its lock.
+    size_t bytes = 0;
+    for (domain::Outcome& outcome : batch.TakeOutcomes()) {
+      if (!outcome.ok()) continue;
+      bytes += domain::ByteSize(*outcome.task);
       if (bytes > order.byte_limit && !held.empty()) break;
-      held.push_back(*std::move(task));
+      outcome.task->lock = order.token;
+      held.push_back(*std::move(outcome.task));
     }
     return absl::OkStatus();
   }
@@ -182,14 +193,18 @@ class Step {
     batch.Run(now_);
     const absl::StatusOr<bool> changed = WriteBatch(connection_, batch, row_ids, now_, refused);
     if (!changed.ok()) return changed.status();
-    result_.changed = *changed;
+    result_.changed |= *changed;
     return HandOut(batch.TakeOutcomes());
   }
 
   absl::Status HandOut(std::vector<domain::Outcome> outcomes) {
     std::map<size_t, std::vector<Task>> given;
     for (size_t i = 0; i < chosen_.size(); ++i) {
-      if (outcomes[i].ok()) given[chosen_[i].order].push_back(*std::move(outcomes[i].task));
+      if (outcomes[i].ok()) {
+        given[chosen_[i].order].push_back(*std::move(outcomes[i].task));
+      } else {
+        result_.answer.more = true;
+      }
     }
     for (auto& [order, tasks] : given) {
       const absl::Status status =

@@ -106,6 +106,10 @@ CREATE TABLE attempt_count (
 ) $0;
 CREATE INDEX attempt_count_age ON attempt_count (second);
 )",
+    // 3. The locks of a task's attempts before its last one, with a space between.
+    R"(
+ALTER TABLE task ADD COLUMN spent_locks TEXT NOT NULL DEFAULT '';
+)",
 };
 constexpr int64_t kNewest = std::size(kMigrations);
 

@@ -1,6 +1,7 @@
 #include "src/store/sqlite/sqlite_store.h"
 
 #include <algorithm>
+#include <numeric>
 #include <utility>
 
 #include "absl/base/thread_annotations.h"
@@ -57,7 +58,7 @@ class SqliteStore : public Store {
         readers_(std::move(readers)) {}
 
   using Store::Apply;
-  // Nobody else holds rows here, so there is nothing to skip.
+  // Nobody else holds rows here, so there is none to wait for.
   std::vector<Outcome> Apply(absl::Span<const Command* const> commands,
                              const ApplyOptions& options) override;
   absl::StatusOr<ClaimAnswer> Claim(const ClaimQuery& query) override;
@@ -110,6 +111,8 @@ class SqliteStore : public Store {
 
   absl::Time Now() const;
   absl::StatusOr<Transaction> BeginWrite() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  // In one transaction.
+  std::vector<Outcome> ApplyPart(absl::Span<const Command* const> commands);
   absl::StatusOr<std::vector<Outcome>> TryApply(absl::Span<const Command* const> commands,
                                                 Refused& refused)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
@@ -152,8 +155,27 @@ absl::StatusOr<std::vector<Outcome>> SqliteStore::TryApply(
 }
 
 std::vector<Outcome> SqliteStore::Apply(absl::Span<const Command* const> commands,
-                                        const ApplyOptions&) {
-  if (commands.empty()) return {};
+                                        const ApplyOptions& options) {
+  std::vector<Outcome> outcomes(commands.size());
+  std::vector<size_t> left(commands.size());
+  std::iota(left.begin(), left.end(), 0);
+  while (!left.empty()) {
+    std::vector<const Command*> part;
+    part.reserve(left.size());
+    for (const size_t i : left) part.push_back(commands[i]);
+    std::vector<Outcome> results = ApplyPart(part);
+    std::vector<size_t> deferred;
+    for (size_t i = 0; i < left.size(); ++i) {
+      if (results[i].reason == Reason::kDeferred) deferred.push_back(left[i]);
+      outcomes[left[i]] = std::move(results[i]);
+    }
+    if (options.patience <= absl::ZeroDuration()) break;
+    left = std::move(deferred);
+  }
+  return outcomes;
+}
+
+std::vector<Outcome> SqliteStore::ApplyPart(absl::Span<const Command* const> commands) {
   absl::MutexLock lock(&mutex_);
   absl::StatusOr<std::vector<Outcome>> outcomes = LeavingOutTheRefused(
       [&](Refused& refused) ABSL_NO_THREAD_SAFETY_ANALYSIS { return TryApply(commands, refused); });

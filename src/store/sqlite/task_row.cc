@@ -4,6 +4,8 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
+#include "absl/strings/str_split.h"
 #include "absl/time/time.h"
 #include "src/domain/fingerprint.h"
 #include "src/store/errors_json.h"
@@ -31,6 +33,7 @@ enum Column {
   kLockExpire,
   kLease,
   kAlarm,
+  kSpentLocks,
   kData,
   kErrors,
   kRowId,
@@ -40,9 +43,8 @@ absl::Time ReadTime(const Statement& row, int column) {
   return absl::FromUnixMicros(row.Int(column));
 }
 
-// The columns that Insert and Update have in common, in their order.
-void BindChanging(Statement& statement, const Task& task, const std::string& errors) {
-  const domain::TaskError* problem = domain::LastProblem(task);
+// The columns that Insert and Update have in common, in their order, without the documents.
+void BindChanging(Statement& statement, const Task& task, const std::string& spent_locks) {
   statement.Bind(static_cast<int64_t>(task.status))
       .Bind(int64_t{task.attempts})
       .Bind(int64_t{task.max_attempts})
@@ -56,11 +58,18 @@ void BindChanging(Statement& statement, const Task& task, const std::string& err
       .Bind(absl::ToUnixMicros(task.lock_expire_time))
       .Bind(absl::ToInt64Microseconds(task.lease))
       .Bind(absl::ToUnixMicros(task.alarm_time))
-      .Bind(task.data)
-      .Bind(errors)
+      .Bind(spent_locks);
+}
+
+// errors, error_print and error_us.
+void BindErrors(Statement& statement, const Task& task, const std::string& errors) {
+  const domain::TaskError* problem = domain::LastProblem(task);
+  statement.Bind(errors)
       .Bind(domain::FingerprintOf(task))
       .Bind(problem == nullptr ? 0 : absl::ToUnixMicros(problem->time));
 }
+
+std::string SpentLocks(const Task& task) { return absl::StrJoin(task.spent_locks, " "); }
 
 }  // namespace
 
@@ -86,6 +95,7 @@ absl::StatusOr<Task> ReadTask(const Statement& row) {
   task.lock_expire_time = ReadTime(row, kLockExpire);
   task.lease = absl::Microseconds(row.Int(kLease));
   task.alarm_time = ReadTime(row, kAlarm);
+  task.spent_locks = absl::StrSplit(row.Text(kSpentLocks), ' ', absl::SkipEmpty());
   task.data = row.Text(kData);
   absl::StatusOr<std::vector<domain::TaskError>> errors = DecodeErrors(row.Text(kErrors));
   if (!errors.ok()) {
@@ -116,26 +126,36 @@ absl::StatusOr<std::vector<domain::TaskKey>> ReadKeys(Statement& statement) {
 
 absl::Status InsertTask(Connection& connection, const Task& task) {
   const std::string errors = EncodeErrors(task.errors);
+  const std::string spent_locks = SpentLocks(task);
   absl::StatusOr<Statement> statement = connection.Prepare(
       "INSERT INTO task (namespace, id, create_us, status, attempts, max_attempts, priority, "
       "fence, update_us, available_us, worker, lock, lock_us, lock_expire_us, lease_us, "
-      "alarm_us, data, errors, error_print, error_us) "
-      "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)");
+      "alarm_us, spent_locks, data, errors, error_print, error_us) "
+      "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)");
   if (!statement.ok()) return statement.status();
   statement->Bind(task.key.name_space).Bind(task.key.id).Bind(absl::ToUnixMicros(task.create_time));
-  BindChanging(*statement, task, errors);
+  BindChanging(*statement, task, spent_locks);
+  statement->Bind(task.data);
+  BindErrors(*statement, task, errors);
   return statement->Run();
 }
 
-absl::Status UpdateTask(Connection& connection, int64_t row_id, const Task& task) {
-  const std::string errors = EncodeErrors(task.errors);
-  absl::StatusOr<Statement> statement = connection.Prepare(
+absl::Status UpdateTask(Connection& connection, int64_t row_id, const Task& before,
+                        const Task& after) {
+  const bool same_data = after.data == before.data;
+  const bool same_errors = after.errors == before.errors;
+  const std::string errors = same_errors ? "" : EncodeErrors(after.errors);
+  const std::string spent_locks = SpentLocks(after);
+  absl::StatusOr<Statement> statement = connection.Prepare(absl::StrCat(
       "UPDATE task SET status = ?, attempts = ?, max_attempts = ?, priority = ?, fence = ?, "
       "update_us = ?, available_us = ?, worker = ?, lock = ?, lock_us = ?, lock_expire_us = ?, "
-      "lease_us = ?, alarm_us = ?, data = ?, errors = ?, error_print = ?, error_us = ? "
-      "WHERE rowid = ?");
+      "lease_us = ?, alarm_us = ?, spent_locks = ?",
+      same_data ? "" : ", data = ?",
+      same_errors ? "" : ", errors = ?, error_print = ?, error_us = ?", " WHERE rowid = ?"));
   if (!statement.ok()) return statement.status();
-  BindChanging(*statement, task, errors);
+  BindChanging(*statement, after, spent_locks);
+  if (!same_data) statement->Bind(after.data);
+  if (!same_errors) BindErrors(*statement, after, errors);
   statement->Bind(row_id);
   return statement->Run();
 }

@@ -14,7 +14,9 @@ namespace tracker::store::sqlite {
 // In the order that ReadTask expects, followed by the row id.
 inline constexpr absl::string_view kTaskColumns =
     "namespace, id, status, attempts, max_attempts, priority, fence, create_us, update_us, "
-    "available_us, worker, lock, lock_us, lock_expire_us, lease_us, alarm_us, data, errors, rowid";
+    "available_us, worker, lock, lock_us, lock_expire_us, lease_us, alarm_us, spent_locks, data, "
+    "errors, "
+    "rowid";
 
 // The task of the statement's current row, with its lock. DataLoss for a row that Tracker did not
 // write.
@@ -27,8 +29,9 @@ absl::StatusOr<Statement> SelectByKey(Connection& connection);
 absl::StatusOr<std::vector<domain::TaskKey>> ReadKeys(Statement& statement);
 
 absl::Status InsertTask(Connection& connection, const domain::Task& task);
-// Everything but the key and create_time, which never change.
-absl::Status UpdateTask(Connection& connection, int64_t row_id, const domain::Task& task);
+// Writes `after` over `before`: everything but the key and create_time, which never change.
+absl::Status UpdateTask(Connection& connection, int64_t row_id, const domain::Task& before,
+                        const domain::Task& after);
 absl::Status DeleteTask(Connection& connection, int64_t row_id);
 
 }  // namespace tracker::store::sqlite
