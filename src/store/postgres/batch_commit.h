@@ -17,8 +17,10 @@ namespace tracker::store::postgres {
 struct Progress {
   // As pg_xact_status takes it; empty while it has locked and written nothing.
   std::string transaction;
-  // It waits for, or has had, the inserts: a transaction of somebody else may be making the same.
+  // It is in its inserts: a transaction of somebody else may be making the same rows.
   bool inserting = false;
+  // How long it waits for a lock by now.
+  absl::Duration lock_timeout = kLockTimeout;
 };
 
 // `batch` has been run at `now`. With `more` as the last statements. Errors as of Connection;

@@ -73,6 +73,11 @@ constexpr const char* kSession[] = {
     kDurable,
 };
 
+constexpr char kShortWait[] = "SET LOCAL lock_timeout = '50ms'; ";
+static_assert(kLockTimeout == absl::Milliseconds(500) &&
+                  kShortLockTimeout == absl::Milliseconds(50),
+              "kSession and kShortWait say the same");
+
 absl::Status FromSqlState(absl::string_view state, absl::string_view what) {
   const std::string text =
       absl::StrCat(OneLine(what), state.empty() ? "" : " [", state, state.empty() ? "" : "]");
@@ -119,7 +124,7 @@ struct Connection::Impl {
   std::string ExecuteSql(const StatementCall& call) {
     std::string sql =
         absl::StrCat(call.statement.by_place ? "SET LOCAL enable_indexscan = off; " : "",
-                     "EXECUTE ", call.statement.name);
+                     call.statement.short_wait ? kShortWait : "", "EXECUTE ", call.statement.name);
     for (size_t i = 0; i < call.values.size(); ++i) {
       absl::StrAppend(&sql, i == 0 ? "(" : ",", connection.quote(call.values[i]));
     }

@@ -20,6 +20,7 @@
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
+#include "absl/time/time.h"
 
 namespace tracker::store::postgres {
 
@@ -47,7 +48,14 @@ struct Statement {
   // Finds its rows by their place (ctid), and is planned so whatever the statistics say. Only
   // within a transaction.
   bool by_place = false;
+  // Waits for locks only for kShortLockTimeout, as does the rest of its transaction from there on.
+  bool short_wait = false;
 };
+
+// How long a statement waits for a lock, by default and where it is to be short: longer than any
+// commit takes, and longer than most of them.
+inline constexpr absl::Duration kLockTimeout = absl::Milliseconds(500);
+inline constexpr absl::Duration kShortLockTimeout = absl::Milliseconds(50);
 
 // A statement with its values. Values go as text; NULs in them must have been refused before.
 struct StatementCall {

@@ -78,7 +78,8 @@ const Statement kInsert = {
     " $20::text[], $21::bigint[], $22::bigint[])"
     " AS v(" TRACKER_TASK_COLUMNS("") ", error_print, error_us"
     ") ON CONFLICT DO NOTHING RETURNING 1)"
-    " SELECT count(*), pg_current_xact_id_if_assigned() FROM made"};
+    " SELECT count(*), pg_current_xact_id_if_assigned() FROM made",
+    /*by_place=*/false, /*short_wait=*/true};
 
 const Statement kDelete = {"delete",
                            "DELETE FROM tracker.task WHERE bucket = $1::int"

@@ -27,9 +27,9 @@ constexpr int kMaxConflicts = 20;
 // A connection that was idle may be long dead, and a new one may meet a server that is just
 // starting; more is for the caller to try.
 constexpr int kMaxLosses = 3;
-// A stranger that holds the whole table (ALTER TABLE, CREATE INDEX), or inserts a task by hand:
-// some turns of lock_timeout, in all about 7 s.
-constexpr int kMaxTurns = 14;
+// For a stranger that holds the whole table (ALTER TABLE, CREATE INDEX), or inserts many tasks by
+// hand.
+constexpr absl::Duration kLockPatience = absl::Seconds(7);
 // Of the wait between two looks at rows that others hold; their commit takes about the shortest.
 constexpr absl::Duration kFirstPause = absl::Milliseconds(1);
 constexpr absl::Duration kLongestPause = absl::Milliseconds(20);
@@ -95,14 +95,15 @@ std::vector<Outcome> Writer::ApplyUnheld(absl::Span<const Command* const> comman
     Commands part;
     part.reserve(members.size());
     for (const size_t i : members) part.push_back(commands[i]);
-    int turns = kMaxTurns;
-    std::vector<Outcome> results = ApplyBucket(group.first, part, turns);
+    absl::Duration patience = kLockPatience;
+    std::vector<Outcome> results = ApplyBucket(group.first, part, patience);
     for (size_t i = 0; i < members.size(); ++i) outcomes[members[i]] = std::move(results[i]);
   }
   return outcomes;
 }
 
-std::vector<Outcome> Writer::ApplyBucket(int bucket, const Commands& commands, int& turns) {
+std::vector<Outcome> Writer::ApplyBucket(int bucket, const Commands& commands,
+                                         absl::Duration& patience) {
   int conflicts = 0;
   int losses = 0;
   while (true) {
@@ -121,12 +122,14 @@ std::vector<Outcome> Writer::ApplyBucket(int bucket, const Commands& commands, i
         SleepJittered(absl::Milliseconds(conflicts));
         break;
       case absl::StatusCode::kResourceExhausted:
-        if (--turns <= 0) {
+        patience -= progress.lock_timeout;
+        if (patience <= absl::ZeroDuration()) {
           return AllRefused(commands.size(), Reason::kStoreUnavailable,
                             "another session holds the table, or many rows of it");
         }
         // An insert waits for somebody else's of the same key: find it.
-        if (progress.inserting) return Split(bucket, commands, status, turns);
+        if (progress.inserting && !TableIsLocked())
+          return Split(bucket, commands, status, patience);
         break;
       case absl::StatusCode::kUnknown:
         // Where nothing was to be written, nothing is in doubt.
@@ -148,7 +151,7 @@ std::vector<Outcome> Writer::ApplyBucket(int bucket, const Commands& commands, i
         }
         SleepJittered(absl::Milliseconds(50 * losses));
         break;
-      case absl::StatusCode::kInvalidArgument: return Split(bucket, commands, status, turns);
+      case absl::StatusCode::kInvalidArgument: return Split(bucket, commands, status, patience);
       default:
         return AllRefused(commands.size(), Reason::kInternal,
                           absl::StrCat("the database refused the write: ", status.message()));
@@ -159,7 +162,7 @@ std::vector<Outcome> Writer::ApplyBucket(int bucket, const Commands& commands, i
 // Finds the command that spoils the transaction for the others: ResourceExhausted, a row that
 // somebody else is making; InvalidArgument, values that the database refuses.
 std::vector<Outcome> Writer::Split(int bucket, const Commands& commands, const absl::Status& why,
-                                   int& turns) {
+                                   absl::Duration& patience) {
   const TaskKey& first = commands.front()->key;
   // All commands on one task are one culprit, and are never parted.
   const auto others = std::find_if(commands.begin(), commands.end(),
@@ -183,10 +186,18 @@ std::vector<Outcome> Writer::Split(int bucket, const Commands& commands, const a
     Commands part;
     part.reserve(half.size());
     for (const size_t i : half) part.push_back(commands[i]);
-    std::vector<Outcome> results = ApplyBucket(bucket, part, turns);
+    std::vector<Outcome> results = ApplyBucket(bucket, part, patience);
     for (size_t i = 0; i < half.size(); ++i) outcomes[half[i]] = std::move(results[i]);
   }
   return outcomes;
+}
+
+bool Writer::TableIsLocked() {
+  absl::StatusOr<ConnectionPool::Lease> lease = pool_->Acquire();
+  if (!lease.ok() || !(*lease)->Begin().ok()) return false;
+  // What an insert takes. The lease's end rolls it back.
+  return absl::IsResourceExhausted(
+      (*lease)->ExecuteText("LOCK TABLE tracker.task IN ROW EXCLUSIVE MODE NOWAIT").status());
 }
 
 absl::Status Writer::RunOnce(int bucket, Batch& batch, Progress* progress, TransactionName* name) {

@@ -37,15 +37,18 @@ class Writer {
 
   // Each command once: those on rows that others hold are kHeld.
   std::vector<domain::Outcome> ApplyUnheld(absl::Span<const domain::Command* const> commands);
-  // `turns`: how many more times lock_timeout may pass, in all.
-  std::vector<domain::Outcome> ApplyBucket(int bucket, const Commands& commands, int& turns);
+  // `patience`: how much longer to wait for locks that are no rows', in all.
+  std::vector<domain::Outcome> ApplyBucket(int bucket, const Commands& commands,
+                                           absl::Duration& patience);
+  // Whether somebody holds the table itself so that nothing can be written.
+  bool TableIsLocked();
   absl::Status RunOnce(int bucket, Batch& batch, Progress* progress, TransactionName* name);
   absl::Status LoadRows(Connection& connection, int bucket, Batch& batch, Progress* progress,
                         absl::Time* now);
   static absl::Status LoadDocuments(Connection& connection, int bucket, Batch& batch);
   static absl::Status LoadPrerequisites(Connection& connection, int bucket, Batch& batch);
   std::vector<domain::Outcome> Split(int bucket, const Commands& commands, const absl::Status& why,
-                                     int& turns);
+                                     absl::Duration& patience);
 
   // For each command, whether its row was seen to be in the making by somebody else; the same for
   // all commands on one row.
