@@ -220,8 +220,9 @@ class Client {
   //    that as the task's data.
   //  - returns an absl::Status or absl::StatusOr<std::string> that is not OK: failed with its text;
   //    Run answers the same status.
-  //  - throws: failed with the exception's type and text, and the stack at the throw (innermost
-  //    frame last) as its traceback; then it is thrown on, as it was.
+  //  - throws: failed with the type and text of the exception and of those nested in it
+  //    (std::throw_with_nested), and the traceback that they carry (CarriesTraceback in errors.h);
+  //    then it is thrown on, as it was.
   //  - says NonRetryable or RetryAfter, either way: so it is recorded (errors.h).
   //  - closes the guard itself: nothing more is reported.
   // Otherwise answers what Start or the report answered: ReportFailed(status) tells that the work
