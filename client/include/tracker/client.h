@@ -211,7 +211,9 @@ class Client {
 
   // Takes the next tasks of the namespace that are available, highest priority first, then
   // those that have been available longest: at most options.limit, none where there are none within
-  // options.wait. Refusal: NAMESPACE_PAUSED, after the wait.
+  // options.wait. A call that breaks off is repeated, and gets what it got before; where the server
+  // has given that back meanwhile, it is answered at once with what there is, which may be none.
+  // Refusal: NAMESPACE_PAUSED, after the wait.
   absl::StatusOr<std::vector<TaskGuard>> Claim(const std::string& name_space,
                                                const ClaimOptions& options = {});
 
