@@ -2,6 +2,8 @@
 
 #include <grpcpp/support/status.h>
 
+#include <system_error>
+#include <thread>
 #include <utility>
 
 #include "client/src/grpc_channels.h"
@@ -13,9 +15,42 @@ namespace {
 
 using Stub = GrpcChannels::Stub;
 
+// While one lives, its thread runs a callback of gRPC.
+class InCallback {
+ public:
+  InCallback() : before_(std::exchange(here_, true)) {}
+  ~InCallback() { here_ = before_; }
+  InCallback(const InCallback&) = delete;
+  InCallback& operator=(const InCallback&) = delete;
+
+  static bool here() { return here_; }
+
+ private:
+  static thread_local bool here_;
+  const bool before_;
+};
+
+thread_local bool InCallback::here_ = false;
+
+// Whoever closes a process's last channel waits for the threads on which gRPC runs its callbacks. A
+// callback may be the last that needs a channel, when its client is gone already, and must not wait
+// for itself: gRPC 1.51 frees the queue all the same, and then reads from it.
+void Close(const GrpcChannels* channels) {
+  if (!InCallback::here()) {
+    delete channels;
+    return;
+  }
+  try {
+    std::thread([channels] { delete channels; }).detach();
+  } catch (const std::system_error&) {
+    // No thread is to be had: the channels stay open as long as the process lives.
+  }
+}
+
 class GrpcTransport : public Transport {
  public:
-  explicit GrpcTransport(std::unique_ptr<GrpcChannels> channels) : channels_(std::move(channels)) {}
+  explicit GrpcTransport(std::unique_ptr<GrpcChannels> channels)
+      : channels_(channels.release(), &Close) {}
 
   absl::StatusOr<v1::Task> Write(const v1::Operation& op, const CallOptions& options) override {
     switch (op.operation_case()) {
@@ -35,18 +70,21 @@ class GrpcTransport : public Transport {
 
   void Batch(v1::BatchRequest request, const CallOptions& options, BatchCallback done) override {
     struct Call {
-      Call(const CallOptions& options, const std::string& authorization)
-          : context(options, authorization) {}
+      Call(std::shared_ptr<GrpcChannels> channels, const CallOptions& options)
+          : channels(std::move(channels)), context(options, this->channels->authorization()) {}
+      // Before the context, which holds a channel, so that this is what closes it.
+      const std::shared_ptr<GrpcChannels> channels;
       GrpcContext context;
       v1::BatchRequest request;
       v1::BatchResponse response;
       BatchCallback done;
     };
-    auto call = std::make_shared<Call>(options, channels_->authorization());
+    auto call = std::make_shared<Call>(channels_, options);
     call->request = std::move(request);
     call->done = std::move(done);
     channels_->Next().async()->Batch(call->context.get(), &call->request, &call->response,
                                      [call](const grpc::Status& status) mutable {
+                                       const InCallback here;
                                        if (status.ok()) {
                                          call->done(std::move(call->response));
                                        } else {
@@ -97,7 +135,7 @@ class GrpcTransport : public Transport {
     return std::move(*response->mutable_task());
   }
 
-  const std::unique_ptr<GrpcChannels> channels_;
+  const std::shared_ptr<GrpcChannels> channels_;
 };
 
 }  // namespace

@@ -34,12 +34,10 @@ GuardState::~GuardState() {
 }
 
 void GuardState::FailUnfinished() {
-  Failure failure{"the guard went out of scope", {}};
-  if (std::uncaught_exceptions() > uncaught_exceptions_) {
-    absl::StrAppend(&failure.message, " by an exception");
-    if (auto thrown = FailureOnItsWay()) failure = *std::move(thrown);
-  }
-  Fail(failure.message, failure.options,
+  // Counted, and not only asked for, since a guard may also be made and left within a destructor
+  // that an exception runs. Which exception it is cannot be asked while it is on its way.
+  const bool by_exception = std::uncaught_exceptions() > uncaught_exceptions_;
+  Fail(by_exception ? "the guard was left by an exception" : "the guard went out of scope", {},
        std::min(core_->options().deadline, core_->options().report_deadline))
       .IgnoreError();
 }

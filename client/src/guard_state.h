@@ -10,7 +10,6 @@
 #include "absl/status/status.h"
 #include "client/src/core.h"
 #include "client/src/lock_keeper.h"
-#include "client/src/throw_hook.h"
 #include "tracker/task.h"
 
 namespace tracker::internal {
@@ -65,7 +64,6 @@ class GuardState {
   std::optional<google::protobuf::Struct> unsaved_;
   // Of the holder, and of the log.
   LostCallback on_lost_, log_lost_;
-  const ThrowInterest throw_interest_;
   const int uncaught_exceptions_;  // when the guard was made
   bool closed_ = false;
   bool succeeded_ = false;  // the work, whatever became of its report

@@ -6,17 +6,15 @@
 
 #include "absl/strings/str_cat.h"
 #include "client/src/failure.h"
-#include "client/src/throw_trace.h"
 
 namespace tracker::internal {
 namespace {
 
 // A failure that must not hide the exception on its way.
-void FailQuietly(TaskGuard& guard, const ThrowTrace& trace) noexcept {
+void FailQuietly(TaskGuard& guard) noexcept {
   try {
     if (!guard.open()) return;
     Failure failure = FailureOfCurrentException();
-    failure.options.traceback = trace.Text();
     std::move(guard).Fail(std::move(failure.message), failure.options).IgnoreError();
   } catch (...) {
     // Out of memory, most likely. The guard's destructor tries again.
@@ -27,14 +25,13 @@ void FailQuietly(TaskGuard& guard, const ThrowTrace& trace) noexcept {
 
 absl::Status WorkAndReport(TaskGuard& guard, absl::FunctionRef<WorkResult(TaskGuard&)> work) {
   WorkResult result;
-  ThrowTrace trace;
   try {
-    trace.Watch([&] { result = work(guard); });
+    result = work(guard);
   } catch (abi::__forced_unwind&) {
     // The thread is being cancelled; the guard's destructor reports it.
     throw;
   } catch (...) {
-    FailQuietly(guard, trace);
+    FailQuietly(guard);
     throw;
   }
   if (!guard.open()) return result.status;

@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "client/src/failure.h"
 #include "client/src/guard_state.h"
 #include "client/src/log_line.h"
 #include "client/src/random.h"
@@ -197,8 +198,11 @@ void Worker::State::AskForIds(Lock& lock) {
   absl::StatusOr<std::vector<std::string>> ids = std::vector<std::string>();
   try {
     if (!stopping_.stop_requested()) ids = options_.ids();
-  } catch (const std::exception& e) {
-    ids = absl::UnknownError(absl::StrCat("ids: threw ", e.what()));
+  } catch (abi::__forced_unwind&) {
+    throw;
+  } catch (...) {
+    ids = absl::UnknownError(
+        absl::StrCat("ids: threw ", internal::FailureOfCurrentException().message));
   }
   if (!ids.ok() && !stopping_.stop_requested()) Complain(ids.status());
   lock.lock();

@@ -42,6 +42,38 @@ TEST(Client, StepsBeforeTravelWithStartAndClaim) {
   EXPECT_TRUE(absl::IsInvalidArgument(h.client->Claim("load", {.after = {"\xff"}}).status()));
 }
 
+TEST(Client, ClaimThatBreaksOffIsRepeatedWithItsLock) {
+  Harness h;
+  h.server->claim = [](const v1::ClaimRequest& request) {
+    v1::ClaimResponse response;
+    v1::Task* task = response.add_tasks();
+    task->set_lock(request.lock());
+    internal::ToProto(absl::Seconds(9), task->mutable_lease_remaining());
+    return response;
+  };
+  h.server->FailNext({absl::UnavailableError("gone"), absl::UnavailableError("gone")});
+  const auto guards = h.client->Claim("jobs", {.wait = absl::Seconds(30)});
+  ASSERT_TRUE(guards.ok()) << guards.status();
+  ASSERT_EQ(guards->size(), 1u);
+  ASSERT_EQ(h.server->claims.size(), 3u);
+  EXPECT_EQ(h.server->claims[2].lock(), h.server->claims[0].lock());
+  EXPECT_EQ(guards->front().lock(), h.server->claims[0].lock());
+  EXPECT_TRUE(guards->front().held());
+}
+
+TEST(Client, RepeatedClaimThatIsEmptyBeforeTheWaitIsOverIsNoError) {
+  Harness h;
+  h.server->FailNext({absl::UnavailableError("gone")});
+  const auto begin = h.clock.Now();
+  const auto guards = h.client->Claim("jobs", {.wait = absl::Seconds(30)});
+  ASSERT_TRUE(guards.ok()) << guards.status();
+  EXPECT_TRUE(guards->empty());
+  EXPECT_LT(h.clock.Now() - begin, absl::Seconds(30));
+  ASSERT_EQ(h.server->claims.size(), 2u);
+  ASSERT_TRUE(h.client->Claim("jobs").ok());
+  EXPECT_NE(h.server->claims[2].lock(), h.server->claims[0].lock()) << "another call";
+}
+
 TEST(Client, FiltersOnErrorsTravelWithAList) {
   Harness h;
   v1::ListRequest asked;

@@ -7,8 +7,11 @@
 #include <cstdlib>
 #include <filesystem>
 #include <fstream>
+#include <future>
+#include <memory>
 #include <sstream>
 
+#include "client/src/grpc_transport.h"
 #include "tracker/client.h"
 #include "tracker/v1/tracker.grpc.pb.h"
 
@@ -185,6 +188,30 @@ TEST(Connection, ServerThatIsNotThereIsPassedBy) {
   for (int i = 0; i < 20; ++i) {
     const auto got = client->Get("jobs", "a");
     ASSERT_TRUE(got.ok()) << got.status();
+  }
+}
+
+// A heartbeat may be on its way when the client goes: then its callback, on a thread of gRPC's own,
+// is what needs the channel last.
+TEST(Connection, ClientMayGoBeforeItsLastCallIsAnswered) {
+  Server server(grpc::InsecureServerCredentials());
+  for (int i = 0; i < 20; ++i) {
+    auto transport = internal::NewGrpcTransport(server.address(), {});
+    ASSERT_TRUE(transport.ok()) << transport.status();
+    std::promise<void> client_gone;
+    const auto answered = std::make_shared<std::promise<absl::StatusCode>>();
+    auto answer = answered->get_future();
+    internal::Transport& sending = **transport;
+    // Either the callback has the transport, or nobody has.
+    sending.Batch({}, {absl::Seconds(30), {}, /*wait_for_connection=*/true},
+                  [gone = client_gone.get_future().share(), answered,
+                   held = i % 2 ? *transport : nullptr](const auto& response) {
+                    gone.wait();
+                    answered->set_value(response.status().code());
+                  });
+    transport->reset();
+    client_gone.set_value();
+    EXPECT_EQ(answer.get(), absl::StatusCode::kUnimplemented);
   }
 }
 

@@ -55,31 +55,6 @@ TEST(Run, ExceptionIsFailureAndThrownOn) {
             "tracker::testing::(anonymous namespace)::Custom: no such page");
 }
 
-// Apart, and not inlined, so that it has a name of its own on the stack.
-[[gnu::noinline]] void ThrowFromWithin() { throw Custom("no such page"); }
-
-TEST(Run, TracebackShowsWhereItWasThrown) {
-  Harness h;
-  EXPECT_THROW(h.client
-                   ->Run("jobs", "a",
-                         [](TaskGuard&) {
-                           // One that is caught on the way is not the one that is reported.
-                           try {
-                             throw 7;
-                           } catch (int) {
-                           }
-                           ThrowFromWithin();
-                         })
-                   .IgnoreError(),
-               Custom);
-  const std::string& traceback = h.last().fail().traceback();
-  ASSERT_TRUE(traceback.ends_with("\n")) << traceback;
-  const std::string innermost = traceback.substr(traceback.rfind('\n', traceback.size() - 2) + 1);
-  EXPECT_NE(innermost.find("ThrowFromWithin"), std::string::npos) << traceback;
-  EXPECT_EQ(traceback.find("__cxa_throw"), std::string::npos) << traceback;
-  EXPECT_NE(traceback.find("WorkAndReport"), std::string::npos) << traceback;
-}
-
 TEST(Run, ReturnedFailureHasNoTraceback) {
   Harness h;
   h.client->Run("jobs", "a", [](TaskGuard&) { return absl::DataLossError("page 3"); })
@@ -168,23 +143,6 @@ TEST(Run, LoggerIsToldOfALostLockOnce) {
   EXPECT_EQ(lines[0].second,
             "lost namespace=jobs id=\"a\" attempt=0/0 fence=7 error=\"DEADLINE_EXCEEDED: the lease "
             "comes to its end, and no heartbeat was answered\"");
-}
-
-TEST(Run, NestedAndOddExceptionsAreNamed) {
-  Harness h;
-  const auto nested = [](TaskGuard&) {
-    try {
-      throw std::out_of_range("inner");
-    } catch (...) {
-      std::throw_with_nested(std::runtime_error("outer"));
-    }
-  };
-  EXPECT_THROW(h.client->Run("jobs", "a", nested).IgnoreError(), std::runtime_error);
-  EXPECT_NE(h.last().fail().message().find("outer; caused by std::out_of_range: inner"),
-            std::string::npos)
-      << h.last().fail().message();
-  EXPECT_THROW(h.client->Run("jobs", "a", [](TaskGuard&) { throw 7; }).IgnoreError(), int);
-  EXPECT_EQ(h.last().fail().message(), "int");
 }
 
 TEST(Run, ReportErrorIsToldFromWorkError) {

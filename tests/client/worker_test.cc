@@ -158,16 +158,18 @@ TEST(Worker, ErrorOfTheIdsIsLoggedAndTheyAreAskedAgain) {
   options.ids = [&]() -> absl::StatusOr<Ids> {
     if (++asked == 1) return absl::InternalError("no database");
     if (asked == 2) throw std::runtime_error("no database either");
+    if (asked == 3) throw 7;
     self->RequestStop();
     return Ids{"a"};
   };
   Worker worker(h.client, options, [](TaskGuard&) {});
   self = &worker;
   EXPECT_TRUE(h.Await(h.Async([&] { return worker.Run(); })).ok());
-  EXPECT_EQ(asked, 3);
-  ASSERT_EQ(h.log.size(), 2u);
+  EXPECT_EQ(asked, 4);
+  ASSERT_EQ(h.log.size(), 3u);
   EXPECT_EQ(h.log[0], "worker namespace=jobs error=\"INTERNAL: no database\"");
-  EXPECT_NE(h.log[1].find("no database either"), std::string::npos);
+  EXPECT_NE(h.log[1].find("threw std::runtime_error: no database either"), std::string::npos);
+  EXPECT_NE(h.log[2].find("threw int"), std::string::npos);
 }
 
 TEST(Worker, ServerThatIsAwayIsTriedAgain) {

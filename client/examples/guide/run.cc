@@ -1,7 +1,12 @@
 // Client::Run: how a function ends is how its task ends.
 //
 //   guide_run [address]
+#include <execinfo.h>
+
+#include <array>
+#include <cstdlib>
 #include <iostream>
+#include <memory>
 #include <stdexcept>
 #include <string>
 
@@ -10,10 +15,31 @@
 
 namespace {
 
+// GUIDE-BEGIN traceback
+// A bug in this program. It takes the stack where it is made, which is where it is thrown.
+class Bug : public std::logic_error, public tracker::CarriesTraceback {
+ public:
+  explicit Bug(const std::string& what)
+      : std::logic_error(what), count_(backtrace(frames_.data(), frames_.size())) {}
+  std::string traceback() const override {
+    const std::unique_ptr<char*, decltype(&std::free)> names(
+        backtrace_symbols(frames_.data(), count_), &std::free);
+    std::string text;
+    // Innermost last: of a long text the end is kept.
+    for (int i = count_ - 1; names && i >= 0; --i) absl::StrAppend(&text, names.get()[i], "\n");
+    return text;
+  }
+
+ private:
+  std::array<void*, 64> frames_{};
+  int count_;
+};
+// GUIDE-END traceback
+
 absl::StatusOr<int> Charge(const std::string& id) {
   if (id == "no-such-card") return absl::NotFoundError("no such card");
   if (id == "bank-closed") return absl::UnavailableError("the bank is closed");
-  if (id == "bug") throw std::out_of_range("cents");
+  if (id == "bug") throw Bug("cents");
   return 995;
 }
 
@@ -53,8 +79,8 @@ int main(int argc, char** argv) {
       const absl::Status status = Collect(*client, id);
       if (tracker::ReportFailed(status))
         std::cerr << "charged, but not recorded: " << status << "\n";
-    } catch (const std::out_of_range&) {
-      // Recorded with its text and its stack, and thrown on as it was.
+    } catch (const Bug&) {
+      // Recorded with its text and its traceback, and thrown on as it was.
     }
     Show(*client, id);
   }

@@ -211,7 +211,9 @@ class Client {
 
   // Takes the next tasks of the namespace that are available, highest priority first, then
   // those that have been available longest: at most options.limit, none where there are none within
-  // options.wait. Refusal: NAMESPACE_PAUSED, after the wait.
+  // options.wait. A call that breaks off is repeated, and gets what it got before; where the server
+  // has given that back meanwhile, it is answered at once with what there is, which may be none.
+  // Refusal: NAMESPACE_PAUSED, after the wait.
   absl::StatusOr<std::vector<TaskGuard>> Claim(const std::string& name_space,
                                                const ClaimOptions& options = {});
 
@@ -220,8 +222,9 @@ class Client {
   //    that as the task's data.
   //  - returns an absl::Status or absl::StatusOr<std::string> that is not OK: failed with its text;
   //    Run answers the same status.
-  //  - throws: failed with the exception's type and text, and the stack at the throw (innermost
-  //    frame last) as its traceback; then it is thrown on, as it was.
+  //  - throws: failed with the type and text of the exception and of those nested in it
+  //    (std::throw_with_nested), and the traceback that they carry (CarriesTraceback in errors.h);
+  //    then it is thrown on, as it was.
   //  - says NonRetryable or RetryAfter, either way: so it is recorded (errors.h).
   //  - closes the guard itself: nothing more is reported.
   // Otherwise answers what Start or the report answered: ReportFailed(status) tells that the work

@@ -91,4 +91,15 @@ class RetryAfterError : public std::runtime_error {
   absl::Duration delay_;
 };
 
+// An exception that knows where it was thrown. Client::Run and Worker record what it says as the
+// attempt's traceback; Tracker takes no stack itself. To be derived from besides std::exception, by
+// a type that keeps in its constructor what the platform offers: boost::stacktrace,
+// std::stacktrace, backtrace(3). Also found where it is nested in what is thrown.
+class CarriesTraceback {
+ public:
+  virtual ~CarriesTraceback() = default;
+  // Any text will do; the server keeps its last 32 KiB. Where this throws, there is none.
+  virtual std::string traceback() const = 0;
+};
+
 }  // namespace tracker

@@ -51,8 +51,9 @@ class TaskGuard {
   TaskGuard& operator=(TaskGuard&& other) noexcept;
   TaskGuard(const TaskGuard&) = delete;
   TaskGuard& operator=(const TaskGuard&) = delete;
-  // Fails the task where no closing call was made; by an exception: with its type and text, and as
-  // NonRetryableError or RetryAfterError say. May wait for the server as long as
+  // Fails the task where no closing call was made, and says whether the guard was left by an
+  // exception. It does not say by which, nor heed NonRetryableError and RetryAfterError: for that,
+  // work in Client::Run, or catch, and call Fail. May wait for the server as long as
   // ClientOptions::deadline, but not beyond the lease.
   ~TaskGuard();
 

@@ -62,18 +62,40 @@ void RunThatThrows(tracker::Client& client, const std::string& name_space) {
          "with its text");
 }
 
-// The library sees exceptions of the program, and knows its own types in them.
+class Unwilling : public tracker::NonRetryableError, public tracker::CarriesTraceback {
+ public:
+  using NonRetryableError::NonRetryableError;
+  std::string traceback() const override { return "in Unwilling"; }
+};
+
+// The library knows its own types in what the program throws.
+void RunThatThrowsTypesOfTheLibrary(tracker::Client& client, const std::string& name_space) {
+  try {
+    client
+        .Run(name_space, "unwilling",
+             [](tracker::TaskGuard&) { throw Unwilling("no such customer"); },
+             {.create_if_missing = true})
+        .IgnoreError();
+  } catch (const Unwilling&) {
+  }
+  const absl::StatusOr<tracker::Task> task = client.Get(name_space, "unwilling");
+  Expect(task.ok() && task->status == tracker::TaskStatus::kExhausted, "it is not tried again");
+  Expect(task->errors[0].message.ends_with("Unwilling: no such customer"),
+         "with type and text: " + task->errors[0].message);
+  Expect(task->errors[0].traceback == "in Unwilling\n", "with the traceback that it carries");
+}
+
 void LeaveByException(tracker::Client& client, const std::string& name_space) {
   try {
     auto task = client.Start(name_space, "left", {.create_if_missing = true});
     Expect(task.ok(), "a task is started: " + task.status().ToString());
-    throw tracker::NonRetryableError("no such customer");
+    throw std::runtime_error("page 7 cannot be read");
   } catch (const std::exception&) {
   }
   const absl::StatusOr<tracker::Task> task = client.Get(name_space, "left");
-  Expect(task.ok() && task->status == tracker::TaskStatus::kExhausted, "it is not tried again");
-  Expect(task->errors[0].message == "tracker::NonRetryableError: no such customer",
-         "with type and text: " + task->errors[0].message);
+  Expect(task.ok() && task->status == tracker::TaskStatus::kFailed, "it failed the task");
+  Expect(task->errors[0].message == "the guard was left by an exception",
+         "and says how: " + task->errors[0].message);
 }
 
 void WorkThroughSome(const std::shared_ptr<tracker::Client>& client,
@@ -103,6 +125,7 @@ int main(int argc, char** argv) {
       "a task that is not there is told");
   StartAndSucceed(*client, name_space);
   RunThatThrows(*client, name_space);
+  RunThatThrowsTypesOfTheLibrary(*client, name_space);
   LeaveByException(*client, name_space);
   WorkThroughSome(client, name_space);
   std::cout << "good and bad went as they should\n";
