@@ -93,6 +93,7 @@ void KeepWayIntoClosedFolders() {
 absl::StatusOr<pid_t> StartChild(const std::vector<std::string>& argv,
                                  const ChildOptions& options) {
   std::vector<char*> pointers;
+  pointers.reserve(argv.size() + 1);
   for (const std::string& argument : argv) pointers.push_back(const_cast<char*>(argument.c_str()));
   pointers.push_back(nullptr);
   const pid_t parent = getpid();
