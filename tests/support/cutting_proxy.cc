@@ -103,7 +103,6 @@ void CuttingProxy::Serve(int client, int server) {
     if (poll(both, 2, kPollMilliseconds) <= 0) continue;
     if (both[0].revents != 0) {
       const std::string bytes = Receive(client);
-      ++requests_;
       if (absl::StrContains(bytes, "COMMIT") && to_lose_ > 0) {
         --to_lose_;
         losing = true;

@@ -6,7 +6,6 @@
 #pragma once
 
 #include <atomic>
-#include <cstdint>
 #include <memory>
 #include <string>
 #include <thread>
@@ -38,10 +37,6 @@ class CuttingProxy {
   }
   int lost() const { return lost_; }
 
-  // How often a client has sent something: with a protocol of requests and answers in turn, as
-  // PostgreSQL's, how many requests it has made.
-  int64_t requests() const { return requests_; }
-
  private:
   CuttingProxy() = default;
   void Accept(int server_port);
@@ -53,7 +48,6 @@ class CuttingProxy {
   int port_ = 0;
   std::atomic<int> to_lose_ = 0;
   std::atomic<int> lost_ = 0;
-  std::atomic<int64_t> requests_ = 0;
   std::atomic<bool> stopping_ = false;
   std::thread acceptor_;
   absl::Mutex mutex_;
