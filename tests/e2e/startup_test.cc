@@ -24,9 +24,9 @@ class Startup : public ::testing::Test {
  protected:
   // Runs trackerd with the flags; expects it to end with one line that has all of the words.
   std::string ExpectRefused(std::vector<std::string> flags, const std::vector<std::string>& words,
-                            bool as_nobody = false) {
+                            bool heed_permissions = false) {
     flags.insert(flags.begin(), {ProgramPath("trackerd"), "--listen", "127.0.0.1:0"});
-    const Ended ended = world_.Run(flags, absl::Seconds(30), as_nobody);
+    const Ended ended = world_.Run(flags, absl::Seconds(30), heed_permissions);
     SCOPED_TRACE(absl::StrCat("trackerd said: ", ended.err));
     EXPECT_EQ(ended.exit_code, kCannotStart);
     EXPECT_EQ(ended.out, "");
@@ -38,8 +38,8 @@ class Startup : public ::testing::Test {
     return ended.err;
   }
   std::string ExpectBadStore(const std::string& url, const std::vector<std::string>& words,
-                             bool as_nobody = false) {
-    return ExpectRefused({"--store", url}, words, as_nobody);
+                             bool heed_permissions = false) {
+    return ExpectRefused({"--store", url}, words, heed_permissions);
   }
 
   World world_;
@@ -68,16 +68,16 @@ TEST_F(Startup, SqliteFilesThatCannotBe) {
 }
 
 TEST_F(Startup, SqliteFilesThatMayNotBe) {
-  const std::string& folder = world_.folder();
-  ExpectBadStore(absl::StrCat("sqlite:", folder, "/tracker.db"),
-                 {"no permission to write in folder", folder}, /*as_nobody=*/true);
-  const std::string open = folder + "/open";
-  std::filesystem::create_directory(open);
-  chmod(open.c_str(), 0777);
-  WriteFile(open + "/closed.db", "");
-  chmod((open + "/closed.db").c_str(), 0400);
-  ExpectBadStore("sqlite:" + open + "/closed.db", {"no permission to read and write it"},
-                 /*as_nobody=*/true);
+  const std::string closed = world_.folder() + "/closed";
+  std::filesystem::create_directory(closed);
+  chmod(closed.c_str(), 0500);
+  ExpectBadStore(absl::StrCat("sqlite:", closed, "/tracker.db"),
+                 {"no permission to write in folder", closed}, /*heed_permissions=*/true);
+  const std::string file = world_.folder() + "/closed.db";
+  WriteFile(file, "");
+  chmod(file.c_str(), 0400);
+  ExpectBadStore("sqlite:" + file, {"no permission to read and write it"},
+                 /*heed_permissions=*/true);
 }
 
 TEST_F(Startup, PostgresThatIsNotThere) {

@@ -43,8 +43,7 @@ class Swarm : public StoreTest {
                                         "--namespace", kJobs};
     command.insert(command.end(), flags.begin(), flags.end());
     command.push_back(tree_);
-    // Root may read everything.
-    const Ended ended = world_.Run(command, absl::Seconds(100), /*as_nobody=*/true);
+    const Ended ended = world_.Run(command, absl::Seconds(100), /*heed_permissions=*/true);
     EXPECT_EQ(ended.exit_code, 0) << ended.out << ended.err;
     EXPECT_TRUE(absl::StrContains(ended.out, "verified: ")) << ended.out;
     const v1::Task unreadable = api.Get(kUnreadable);

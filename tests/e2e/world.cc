@@ -1,12 +1,9 @@
 #include "tests/e2e/world.h"
 
-#include <pwd.h>
 #include <signal.h>
 #include <sqlite3.h>
 #include <stdlib.h>
-#include <sys/stat.h>
 #include <sys/wait.h>
-#include <unistd.h>
 
 #include <filesystem>
 #include <fstream>
@@ -76,7 +73,7 @@ testing::PostgresCluster& SharedPostgres() { return testing::SharedPostgres(); }
 
 World::World() {
   std::string name = (fs::temp_directory_path() / "tracker-e2e-XXXXXX").string();
-  if (mkdtemp(name.data()) == nullptr || chmod(name.c_str(), 0755) != 0)
+  if (mkdtemp(name.data()) == nullptr)
     throw std::runtime_error("cannot make a folder for the test");
   folder_ = name;
 }
@@ -104,24 +101,19 @@ testing::TrackerdProcess& World::Serve(const std::string& store_url,
   return *servers_.back();
 }
 
-Ended World::Run(const std::vector<std::string>& command, absl::Duration timeout, bool as_nobody) {
+Ended World::Run(const std::vector<std::string>& command, absl::Duration timeout,
+                 bool heed_permissions) {
   const std::string out = absl::StrCat(folder_, "/out", ++runs_);
   const std::string err = absl::StrCat(folder_, "/err", runs_);
   WriteFile(out, "");
   WriteFile(err, "");
-  chmod(err.c_str(), 0666);
   // The shell parts the two outputs, and is the program from then on.
   std::vector<std::string> argv = {"/bin/sh", "-c", "exec \"$@\" 2>>\"$0\"", err};
   argv.insert(argv.end(), command.begin(), command.end());
-  testing::ChildOptions options{
-      .output_file = out, .working_folder = folder_, .die_with_parent = true};
-  if (as_nobody && IsRoot()) {
-    const passwd* nobody = getpwnam("nobody");
-    if (nobody == nullptr) throw std::runtime_error("there is no user nobody");
-    options.uid = nobody->pw_uid;
-    options.gid = nobody->pw_gid;
-  }
-  const absl::StatusOr<pid_t> pid = testing::StartChild(argv, options);
+  const absl::StatusOr<pid_t> pid = testing::StartChild(argv, {.output_file = out,
+                                                               .working_folder = folder_,
+                                                               .heed_permissions = heed_permissions,
+                                                               .die_with_parent = true});
   if (!pid.ok()) throw std::runtime_error(pid.status().ToString());
   int status = 0;
   if (!testing::WaitForChild(*pid, timeout, &status)) {
@@ -135,8 +127,6 @@ Ended World::Run(const std::vector<std::string>& command, absl::Duration timeout
           .out = ReadFile(out),
           .err = ReadFile(err)};
 }
-
-bool IsRoot() { return geteuid() == 0; }
 
 std::string ReadFile(const std::string& path) {
   std::ifstream file(path, std::ios::binary);

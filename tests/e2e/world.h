@@ -50,7 +50,6 @@ class World {
   World(const World&) = delete;
   World& operator=(const World&) = delete;
 
-  // Everybody may read it and go into it.
   const std::string& folder() const { return folder_; }
 
   // The URL of a fresh, empty store.
@@ -62,9 +61,10 @@ class World {
   testing::TrackerdProcess& Serve(const std::string& store_url,
                                   const std::vector<std::string>& flags = {});
 
-  // Runs the program (a path) to its end. As root with `as_nobody`, as the user nobody.
+  // Runs the program (a path) to its end. With `heed_permissions` root may no more than another
+  // user may with files of its own.
   Ended Run(const std::vector<std::string>& command, absl::Duration timeout = absl::Seconds(60),
-            bool as_nobody = false);
+            bool heed_permissions = false);
 
  private:
   std::string folder_;
@@ -78,9 +78,6 @@ class StoreTest : public ::testing::TestWithParam<Kind> {
  protected:
   World world_;
 };
-
-// Whether this process is root, for whom no file is closed.
-bool IsRoot();
 
 std::string ReadFile(const std::string& path);
 void WriteFile(const std::string& path, const std::string& content);

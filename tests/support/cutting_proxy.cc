@@ -130,7 +130,6 @@ void CuttingProxy::Serve(int client, int server) {
     if (poll(both, 2, kPollMilliseconds) <= 0) continue;
     if (both[0].revents != 0) {
       const std::string bytes = Receive(client);
-      ++requests_;
       losing = losing || IsToLose(bytes, &meanwhile);
       if (IsToSwallow(bytes)) {
         ++lost_;

@@ -6,7 +6,6 @@
 #pragma once
 
 #include <atomic>
-#include <cstdint>
 #include <functional>
 #include <memory>
 #include <string>
@@ -54,10 +53,6 @@ class CuttingProxy {
   }
   int lost() const { return lost_; }
 
-  // How often a client has sent something: with a protocol of requests and answers in turn, as
-  // PostgreSQL's, how many requests it has made.
-  int64_t requests() const { return requests_; }
-
  private:
   CuttingProxy() = default;
   void Accept(int server_port);
@@ -76,7 +71,6 @@ class CuttingProxy {
   int port_ = 0;
   std::atomic<int> to_lose_ = 0;
   std::atomic<int> lost_ = 0;
-  std::atomic<int64_t> requests_ = 0;
   std::atomic<int64_t> delay_ms_ = 0;
   std::atomic<bool> stopping_ = false;
   std::thread acceptor_;

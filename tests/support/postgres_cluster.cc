@@ -1,7 +1,6 @@
 #include "tests/support/postgres_cluster.h"
 
 #include <arpa/inet.h>
-#include <fcntl.h>
 #include <netinet/in.h>
 #include <pwd.h>
 #include <signal.h>
@@ -91,7 +90,6 @@ absl::StatusOr<std::unique_ptr<PostgresCluster>> PostgresCluster::Start(
   std::unique_ptr<PostgresCluster> cluster(new PostgresCluster);
   cluster->program_folder_ = *std::move(programs);
   if (absl::Status status = cluster->MakeFolder(options); !status.ok()) return status;
-  if (absl::Status status = cluster->StartWatchdog(); !status.ok()) return status;
   if (absl::Status status = cluster->Initialize(options); !status.ok()) return status;
   if (absl::Status status = cluster->StartOnFreePort(); !status.ok()) return status;
   return cluster;
@@ -99,65 +97,42 @@ absl::StatusOr<std::unique_ptr<PostgresCluster>> PostgresCluster::Start(
 
 PostgresCluster::~PostgresCluster() {
   if (running()) Crash().IgnoreError();
-  if (watchdog_pipe_ >= 0) close(watchdog_pipe_);
-  if (watchdog_ > 0) WaitForChild(watchdog_, kStopTimeout, nullptr);
-  std::error_code ignored;
-  if (!folder_.empty()) fs::remove_all(folder_, ignored);
 }
 
 absl::Status PostgresCluster::MakeFolder(const PostgresClusterOptions& options) {
-  std::string name = absl::StrCat(options.parent_folder, "/tracker-pg-XXXXXX");
-  if (name.size() + kSocketName.size() > kSocketPathBytes) {
+  absl::StatusOr<std::unique_ptr<GuardedFolder>> folder = GuardedFolder::Make(
+      options.parent_folder.empty() ? TemporaryParent() : options.parent_folder);
+  if (!folder.ok()) return folder.status();
+  folder_ = *std::move(folder);
+  if (folder_->path().size() + kSocketName.size() > kSocketPathBytes) {
     return absl::InvalidArgumentError(
-        absl::StrCat(options.parent_folder, " is too long a path for a unix socket"));
+        absl::StrCat(folder_->path(), " is too long a path for a unix socket"));
   }
-  if (mkdtemp(name.data()) == nullptr) {
-    return absl::ErrnoToStatus(errno,
-                               absl::StrCat("cannot make a folder in ", options.parent_folder));
-  }
-  folder_ = name;
   if (geteuid() != 0) return absl::OkStatus();
   const passwd* user = getpwnam("postgres");
   if (user == nullptr) user = getpwnam("nobody");
   if (user == nullptr) return absl::NotFoundError("no user to run PostgreSQL as");
   uid_ = user->pw_uid;
   gid_ = user->pw_gid;
-  if (chown(folder_.c_str(), uid_, gid_) != 0) {
-    return absl::ErrnoToStatus(errno, absl::StrCat("cannot hand over ", folder_));
-  }
   return absl::OkStatus();
 }
 
-// A shell that waits for the end of its input, which comes with the end of this process at the
-// latest. It reads the server's process id from the server's own file, as it changes.
-absl::Status PostgresCluster::StartWatchdog() {
-  constexpr char kScript[] =
-      "read -r _; pid=$(head -n 1 \"$1/data/postmaster.pid\" 2>/dev/null) && "
-      "kill -QUIT \"$pid\" && "
-      "for i in 1 2 3 4 5 6 7 8 9; do [ -e \"$1/data/postmaster.pid\" ] && sleep 0.2; done; "
-      "rm -rf -- \"$1\"";
-  int ends[2];
-  if (pipe2(ends, O_CLOEXEC) != 0) return absl::ErrnoToStatus(errno, "cannot make a pipe");
-  absl::StatusOr<pid_t> pid =
-      StartChild({"/bin/sh", "-c", kScript, "sh", folder_}, {.input = ends[0]});
-  close(ends[0]);
-  watchdog_pipe_ = ends[1];
-  if (!pid.ok()) return pid.status();
-  watchdog_ = *pid;
-  return absl::OkStatus();
+absl::StatusOr<pid_t> PostgresCluster::StartProgram(const std::vector<std::string>& command) {
+  return StartChild(
+      command,
+      {.output_file = LogFile(), .working_folder = folder_->path(), .uid = uid_, .gid = gid_});
 }
 
 absl::Status PostgresCluster::RunInitdb(const std::vector<std::string>& locale_arguments) {
   std::vector<std::string> command = {absl::StrCat(program_folder_, "/initdb"),
                                       "--pgdata",
-                                      absl::StrCat(folder_, "/data"),
+                                      DataFolder(),
                                       "--username=postgres",
                                       "--auth=trust",
                                       "--encoding=UTF8",
                                       "--no-sync"};
   command.insert(command.end(), locale_arguments.begin(), locale_arguments.end());
-  absl::StatusOr<pid_t> pid =
-      StartChild(command, {.output_file = absl::StrCat(folder_, "/log"), .uid = uid_, .gid = gid_});
+  const absl::StatusOr<pid_t> pid = StartProgram(command);
   if (!pid.ok()) return pid.status();
   int exit_status = 0;
   if (!WaitForChild(*pid, kStartTimeout, &exit_status)) {
@@ -165,7 +140,10 @@ absl::Status PostgresCluster::RunInitdb(const std::vector<std::string>& locale_a
     WaitForChild(*pid, kStopTimeout, nullptr);
     return absl::DeadlineExceededError("initdb did not end");
   }
-  if (exit_status != 0) return absl::InternalError(absl::StrCat("initdb failed: ", LogTail()));
+  if (exit_status != 0) {
+    return absl::InternalError(
+        absl::StrCat("initdb ended with ", DescribeExit(exit_status), ": ", LogTail()));
+  }
   return absl::OkStatus();
 }
 
@@ -178,7 +156,8 @@ absl::Status PostgresCluster::Initialize(const PostgresClusterOptions& options) 
   // A server of before 15, or one built without ICU.
   if (!status.ok()) status = RunInitdb({"--locale=C"});
   if (!status.ok()) return status;
-  settings_ = {"listen_addresses=127.0.0.1", absl::StrCat("unix_socket_directories=", folder_),
+  settings_ = {"listen_addresses=127.0.0.1",
+               absl::StrCat("unix_socket_directories=", folder_->path()),
                absl::StrCat("max_connections=", options.max_connections),
                absl::StrCat("fsync=", options.fsync ? "on" : "off"), "logging_collector=off"};
   settings_.insert(settings_.end(), options.settings.begin(), options.settings.end());
@@ -200,13 +179,12 @@ absl::Status PostgresCluster::StartOnFreePort() {
 absl::Status PostgresCluster::StartAgain() {
   if (running()) return absl::FailedPreconditionError("PostgreSQL is running already");
   std::vector<std::string> command = {absl::StrCat(program_folder_, "/postgres"), "-D",
-                                      absl::StrCat(folder_, "/data"), "-p", absl::StrCat(port_)};
+                                      DataFolder(), "-p", absl::StrCat(port_)};
   for (const std::string& setting : settings_) {
     command.push_back("-c");
     command.push_back(setting);
   }
-  absl::StatusOr<pid_t> pid =
-      StartChild(command, {.output_file = absl::StrCat(folder_, "/log"), .uid = uid_, .gid = gid_});
+  const absl::StatusOr<pid_t> pid = StartProgram(command);
   if (!pid.ok()) return pid.status();
   server_ = *pid;
   return WaitUntilReady();
@@ -216,9 +194,11 @@ absl::Status PostgresCluster::WaitUntilReady() {
   const absl::Time end = absl::Now() + kStartTimeout;
   std::string last_error;
   while (absl::Now() < end) {
-    if (WaitForChild(server_, absl::ZeroDuration(), nullptr)) {
+    int exit_status = 0;
+    if (WaitForChild(server_, absl::ZeroDuration(), &exit_status)) {
       server_ = -1;
-      return absl::UnavailableError(absl::StrCat("PostgreSQL ended at once: ", LogTail()));
+      return absl::UnavailableError(absl::StrCat("PostgreSQL ended at once with ",
+                                                 DescribeExit(exit_status), ": ", LogTail()));
     }
     try {
       pqxx::connection connection(Url("postgres"));
@@ -266,7 +246,7 @@ absl::Status PostgresCluster::CreateDatabase(absl::string_view name) const {
 
 std::string PostgresCluster::LogTail() const {
   constexpr size_t kTailBytes = 2000;
-  std::ifstream file(absl::StrCat(folder_, "/log"));
+  std::ifstream file(LogFile());
   std::stringstream text;
   text << file.rdbuf();
   const std::string all = text.str();

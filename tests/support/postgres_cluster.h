@@ -1,6 +1,6 @@
 // A private PostgreSQL cluster for tests and benchmarks: its own folder, its own port on 127.0.0.1,
-// gone with the object. A watchdog process stops it and removes its folder should this process die
-// without destroying it.
+// gone with the object. Its folder is a GuardedFolder, so that nothing is left of it should this
+// process die without destroying it.
 //
 // Thread-compatible: CreateDatabase, Url and port may be called by several threads, all else by
 // one.
@@ -15,6 +15,7 @@
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
+#include "tests/support/guarded_folder.h"
 
 namespace tracker::testing {
 
@@ -25,8 +26,8 @@ struct PostgresClusterOptions {
   // Databases sort text by this ICU locale, as many real ones do ("en-US"). Empty, or before
   // PostgreSQL 15: byte by byte.
   std::string icu_locale;
-  // Where its folder goes. Must be short: a socket lies in it.
-  std::string parent_folder = "/tmp";
+  // Where its folder goes; empty: among the temporary files. Must be short: a socket lies in it.
+  std::string parent_folder;
   // Further settings, "name=value" each.
   std::vector<std::string> settings;
 };
@@ -46,7 +47,7 @@ class PostgresCluster {
   std::string Url(absl::string_view database) const;
   int port() const { return port_; }
   // The folder of the unix socket, to be used as the host.
-  const std::string& socket_folder() const { return folder_; }
+  const std::string& socket_folder() const { return folder_->path(); }
   // Where pgbench, psql and the other programs of this PostgreSQL are.
   const std::string& program_folder() const { return program_folder_; }
 
@@ -67,7 +68,10 @@ class PostgresCluster {
   PostgresCluster() = default;
 
   absl::Status MakeFolder(const PostgresClusterOptions& options);
-  absl::Status StartWatchdog();
+  std::string DataFolder() const { return folder_->path() + "/data"; }
+  std::string LogFile() const { return folder_->path() + "/log"; }
+  // Started in the cluster's folder, as the cluster's user, with the cluster's log.
+  absl::StatusOr<pid_t> StartProgram(const std::vector<std::string>& command);
   absl::Status RunInitdb(const std::vector<std::string>& locale_arguments);
   absl::Status Initialize(const PostgresClusterOptions& options);
   absl::Status StartOnFreePort();
@@ -76,15 +80,12 @@ class PostgresCluster {
 
   // Constant after Start.
   std::string program_folder_;
-  std::string folder_;
+  std::unique_ptr<GuardedFolder> folder_;
   std::vector<std::string> settings_;
   int port_ = 0;
   // Whom the server runs as; 0: as this process.
   uid_t uid_ = 0;
   gid_t gid_ = 0;
-  // The watchdog acts when the last copy of this end of its pipe is closed.
-  int watchdog_pipe_ = -1;
-  pid_t watchdog_ = -1;
 
   // -1: not running.
   pid_t server_ = -1;

@@ -9,6 +9,7 @@
 #include <filesystem>
 #include <pqxx/pqxx>
 
+#include "absl/strings/match.h"
 #include "absl/time/clock.h"
 #include "absl/time/time.h"
 
@@ -46,6 +47,21 @@ TEST(PostgresClusterTest, KeepsWhatWasCommittedOverStopAndCrash) {
   EXPECT_TRUE(std::filesystem::exists(folder));
   cluster->reset();
   EXPECT_FALSE(std::filesystem::exists(folder));
+}
+
+// As below root's home: PostgreSQL refuses to be run by root, and another user cannot go there.
+TEST(PostgresClusterTest, RunsBelowAFolderThatIsClosedToOthers) {
+  const std::filesystem::path closed = std::filesystem::temp_directory_path() / "closed";
+  std::filesystem::create_directory(closed);
+  std::filesystem::permissions(closed, std::filesystem::perms::owner_all);
+  auto cluster = PostgresCluster::Start({.fsync = false, .parent_folder = closed});
+  ASSERT_TRUE(cluster.ok()) << cluster.status();
+  EXPECT_TRUE((*cluster)->CreateDatabase("db").ok());
+}
+
+TEST(PostgresClusterTest, SaysWhyItCannotStart) {
+  const auto cluster = PostgresCluster::Start({.settings = {"no_such_setting=1"}});
+  EXPECT_TRUE(absl::StrContains(cluster.status().message(), "no_such_setting")) << cluster.status();
 }
 
 TEST(PostgresClusterTest, EndsWithTheProcessThatStartedIt) {

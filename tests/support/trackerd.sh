@@ -1,12 +1,16 @@
 # shellcheck shell=bash
 # To be sourced by test scripts, under set -euo pipefail. Makes $work, a folder that goes with the script, and kills at its
 # end what is in $children, process ids.
-work=$(mktemp -d)
+work=$(mktemp -d "${TMPDIR:-/tmp}/tracker-run-XXXXXX")
+# Only this shell holds its end of the coprocess's pipe, which no child inherits: should it be killed, the pipe ends.
+watchdog=$(dirname "${BASH_SOURCE[0]}")/watchdog.sh
+coproc { exec 8<"$work" && flock 8 && exec "$watchdog" "$work" >/dev/null 2>&1; }
+export TMPDIR=$work
 children=()
 stop() {
   local pid
   for pid in "${children[@]}"; do kill "$pid" 2>/dev/null || true; done
-  wait 2>/dev/null || true
+  for pid in "${children[@]}"; do wait "$pid" 2>/dev/null || true; done
   rm -rf "$work"
 }
 trap stop EXIT
