@@ -14,8 +14,8 @@
 
 #include "absl/base/thread_annotations.h"
 #include "absl/synchronization/mutex.h"
-#include "absl/time/clock.h"
 #include "src/base/limits.h"
+#include "src/base/monotonic.h"
 #include "src/service/claimable.h"
 #include "src/service/policy_cache.h"
 #include "src/service/write_call.h"
@@ -28,8 +28,8 @@ struct LaneOptions {
   size_t queue_bytes = limits::kLaneQueueBytes;
   size_t batch_commands = limits::kLaneBatchCommands;
   size_t batch_bytes = limits::kLaneBatchBytes;
-  // The wall clock, against which callers' deadlines are held.
-  std::function<absl::Time()> now = absl::Now;
+  // The monotonic clock, against which callers' deadlines are held.
+  std::function<absl::Time()> now = base::MonotonicNow;
   // Called on the lane's thread when the store could not be reached.
   std::function<void()> on_unavailable;
   // Where each command gets its namespace's policy from as its turn comes, so that a change counts
