@@ -18,6 +18,7 @@ namespace tracker::store::postgres {
   t "namespace, " t "id, " t "status, " t "attempts, " t "max_attempts, " t "priority, " t \
     "fence, " t "create_us, " t "update_us, " t "available_us, " t "worker, " t "lock, " t \
     "lock_us, " t "lock_expire_us, " t "lease_us, " t "alarm_us, " t "data, " t "errors"
+inline constexpr int kTaskColumns = 18;
 
 // The database's clock in microseconds. Not now(): that stands still from the transaction's begin,
 // before the locks were had.
@@ -42,7 +43,8 @@ extern const Statement kSucceeded;
 // Adds to the counters. $1 bucket, $2 namespaces, $3 statuses, $4 deltas.
 extern const Statement kAddCounts;
 extern const Statement kGet;
-// $1 bucket, $2 limit, $3 what to add to the clock, in microseconds.
+// The earliest alarms that have come. $1 bucket, $2 limit, $3 what to add to the clock, in
+// microseconds. Rows: namespace, id, and whether a task stands behind the alarm.
 extern const Statement kDue;
 // Adds the attempts that ended. $1 bucket, $2 namespaces, $3 seconds, $4 ended, $5 failed.
 extern const Statement kAddAttempts;

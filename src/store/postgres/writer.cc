@@ -9,6 +9,7 @@
 #include "absl/random/random.h"
 #include "absl/strings/str_cat.h"
 #include "absl/time/clock.h"
+#include "src/base/monotonic.h"
 #include "src/store/postgres/batch_commit.h"
 #include "src/store/postgres/statements.h"
 
@@ -65,7 +66,7 @@ std::vector<Outcome> Writer::Apply(absl::Span<const Command* const> commands,
     std::vector<Outcome> results = ApplyBucket(
         group.first, part,
         {.skip_held = options.skip_held || group.second, .remember_held = !options.skip_held},
-        absl::Now() + kHeldPatience);
+        base::MonotonicNow() + kHeldPatience);
     for (size_t i = 0; i < members.size(); ++i) outcomes[members[i]] = std::move(results[i]);
   }
   return outcomes;
@@ -103,6 +104,7 @@ std::vector<Outcome> Writer::ApplyBucket(int bucket, const Commands& commands, M
         }
         SleepJittered(absl::Milliseconds(50 * losses));
         break;
+      case absl::StatusCode::kDataLoss:
       case absl::StatusCode::kInvalidArgument: return Split(bucket, commands, status, patience);
       default:
         return AllRefused(commands.size(), Reason::kInternal,
@@ -112,11 +114,17 @@ std::vector<Outcome> Writer::ApplyBucket(int bucket, const Commands& commands, M
 }
 
 // Finds the command that spoils the transaction for the others: ResourceExhausted, a row that a
-// stranger holds; InvalidArgument, values that the database refuses.
+// stranger holds; InvalidArgument, values that the database refuses; DataLoss, a row that it cannot
+// read.
 std::vector<Outcome> Writer::Split(int bucket, const Commands& commands, const absl::Status& why,
                                    absl::Time patience) {
   const bool held = absl::IsResourceExhausted(why);
   if (commands.size() == 1) {
+    if (absl::IsDataLoss(why)) {
+      // Apart from the others for a while, so that they are not split at each turn.
+      RememberHeld(commands[0]->key);
+      return AllRefused(1, Reason::kInternal, "the database cannot read the task's row");
+    }
     if (!held) {
       return AllRefused(1, Reason::kInternal,
                         absl::StrCat("the database refused the task's values: ", why.message()));
@@ -125,7 +133,7 @@ std::vector<Outcome> Writer::Split(int bucket, const Commands& commands, const a
     return AllRefused(1, Reason::kStoreUnavailable, "another session holds the task's row");
   }
   const auto apply = [&](const Commands& half) {
-    if (held && absl::Now() >= patience) {
+    if (held && base::MonotonicNow() >= patience) {
       return AllRefused(half.size(), Reason::kStoreUnavailable,
                         "another session holds the table, or many rows of it");
     }
@@ -211,7 +219,7 @@ std::vector<bool> Writer::WhichAreHeld(absl::Span<const Command* const> commands
   std::vector<bool> answer(commands.size(), false);
   absl::MutexLock lock(&mutex_);
   if (held_.empty()) return answer;
-  const absl::Time now = absl::Now();
+  const absl::Time now = base::MonotonicNow();
   absl::erase_if(held_, [now](const auto& held) { return held.second <= now; });
   for (size_t i = 0; i < commands.size(); ++i) answer[i] = held_.contains(commands[i]->key);
   return answer;
@@ -220,7 +228,7 @@ std::vector<bool> Writer::WhichAreHeld(absl::Span<const Command* const> commands
 void Writer::RememberHeld(const TaskKey& key) {
   absl::MutexLock lock(&mutex_);
   if (held_.size() >= kMaxHeld) held_.clear();
-  held_[key] = absl::Now() + kHeldFor;
+  held_[key] = base::MonotonicNow() + kHeldFor;
 }
 
 void Writer::ForgetHeld(const std::vector<TaskKey>& keys) {
