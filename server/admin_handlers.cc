@@ -16,9 +16,11 @@ using Bytes = grpc::ByteBuffer;
 using StreamReactor = grpc::ServerWriteReactor<Bytes>;
 
 // Every method raw (see wire.h). The generated classes wrap each other.
-using RawAdmin =
+using RawJobs =
     v1::AdminService::WithRawCallbackMethod_Expire<v1::AdminService::WithRawCallbackMethod_Purge<
         v1::AdminService::WithRawCallbackMethod_CheckCounts<v1::AdminService::Service>>>;
+using RawAdmin = v1::AdminService::WithRawCallbackMethod_Check<
+    v1::AdminService::WithRawCallbackMethod_Repair<RawJobs>>;
 
 class AdminHandlers final : public RawAdmin {
  public:
@@ -44,6 +46,18 @@ class AdminHandlers final : public RawAdmin {
     return call;
   }
 
+  StreamReactor* Check(Context* context, const Bytes* bytes) override {
+    auto* call = new StreamCall("Check", context, v1::CheckResponse());
+    if (ParseOrRefuse<v1::CheckRequest>(*bytes, call)) Compare<v1::CheckResponse>(false, call);
+    return call;
+  }
+
+  StreamReactor* Repair(Context* context, const Bytes* bytes) override {
+    auto* call = new StreamCall("Repair", context, v1::RepairResponse());
+    if (ParseOrRefuse<v1::RepairRequest>(*bytes, call)) Compare<v1::RepairResponse>(true, call);
+    return call;
+  }
+
   grpc::ServerUnaryReactor* CheckCounts(Context* context, const Bytes* bytes,
                                         Bytes* response) override {
     auto* call = new Call("CheckCounts", context, response);
@@ -58,6 +72,24 @@ class AdminHandlers final : public RawAdmin {
   }
 
  private:
+  template <typename Response>
+  void Compare(bool repair, StreamCall* call) {
+    tracker_->Check(
+        repair, call->Context(),
+        [call](const store::CheckReport& report) {
+          Response response;
+          EncodeReport(report, &response);
+          call->Progress(response);
+        },
+        [call](absl::StatusOr<store::CheckReport> report) {
+          if (!report.ok()) return call->Refuse(report.status());
+          Response response;
+          EncodeReport(*report, &response);
+          response.set_done(true);
+          call->Finish(response);
+        });
+  }
+
   service::Tracker* const tracker_;
 };
 

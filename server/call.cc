@@ -12,6 +12,7 @@
 #include "server/wire.h"
 #include "server/wire_time.h"
 #include "src/base/limits.h"
+#include "src/base/monotonic.h"
 
 namespace tracker::server {
 namespace {
@@ -35,7 +36,8 @@ Call::Call(absl::string_view method, grpc::CallbackServerContext* context,
     : method_(method), context_(context), response_(response) {}
 
 service::CallContext Call::Context() const {
-  return {.deadline = absl::FromChrono(context_->deadline()), .cancelled = cancelled_};
+  return {.deadline = base::MonotonicFromWall(absl::FromChrono(context_->deadline())),
+          .cancelled = cancelled_};
 }
 
 void Call::Answer(const google::protobuf::Message& message,

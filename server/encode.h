@@ -66,6 +66,10 @@ void EncodeProgress(const service::JobProgress& progress, v1::BulkUpdateResponse
 void EncodeProgress(const service::JobProgress& progress, v1::ExpireResponse* out);
 void EncodeProgress(const service::JobProgress& progress, v1::PurgeResponse* out);
 
+// How far a Check or Repair is.
+void EncodeReport(const store::CheckReport& report, v1::CheckResponse* out);
+void EncodeReport(const store::CheckReport& report, v1::RepairResponse* out);
+
 v1::Status EncodeStatus(domain::Status status);
 
 }  // namespace tracker::server

@@ -3,6 +3,44 @@
 #include "src/domain/fingerprint.h"
 
 namespace tracker::server {
+namespace {
+
+v1::Fault EncodeFault(store::Fault fault) {
+  switch (fault) {
+    case store::Fault::kMissing: return v1::FAULT_MISSING;
+    case store::Fault::kOrphan: return v1::FAULT_ORPHAN;
+    case store::Fault::kStale: return v1::FAULT_STALE;
+    case store::Fault::kDuplicate: return v1::FAULT_DUPLICATE;
+    case store::Fault::kMiscount: return v1::FAULT_MISCOUNT;
+    case store::Fault::kDamage: return v1::FAULT_DAMAGE;
+  }
+  return v1::FAULT_UNSPECIFIED;
+}
+
+template <typename Response>
+void EncodeFindings(const store::CheckReport& report, Response* out) {
+  out->set_scanned(report.scanned);
+  out->set_total(report.total);
+  for (const store::Finding& finding : report.findings) {
+    v1::Finding* encoded = out->add_findings();
+    encoded->set_table(finding.where);
+    encoded->set_fault(EncodeFault(finding.fault));
+    encoded->set_count(finding.count);
+    for (const std::string& example : finding.examples) encoded->add_examples(example);
+  }
+}
+
+}  // namespace
+
+void EncodeReport(const store::CheckReport& report, v1::CheckResponse* out) {
+  EncodeFindings(report, out);
+}
+
+void EncodeReport(const store::CheckReport& report, v1::RepairResponse* out) {
+  EncodeFindings(report, out);
+  out->set_repaired(report.repaired);
+  out->set_skipped(report.skipped);
+}
 
 void EncodeGroups(const store::ErrorGroups& groups, v1::GroupErrorsResponse* out) {
   for (const store::ErrorGroup& group : groups.groups) {

@@ -5,7 +5,6 @@
 
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
-#include "absl/synchronization/notification.h"
 #include "grpc/grpc.h"
 #include "grpc/health/v1/health.pb.h"
 #include "grpcpp/ext/proto_server_reflection_plugin.h"
@@ -17,6 +16,7 @@
 #include "server/handlers.h"
 #include "server/listen_error.h"
 #include "src/base/limits.h"
+#include "src/base/monotonic.h"
 
 namespace tracker::server {
 namespace {
@@ -94,15 +94,14 @@ GrpcServer::~GrpcServer() { Shutdown(absl::Now()); }
 
 void GrpcServer::Drain(absl::FunctionRef<void()> finish, absl::Duration flush) {
   if (server_ == nullptr) return finish();
-  absl::Notification closed;
+  base::Bell closed;
   std::thread closing([&] {
     server_->Shutdown(absl::ToChronoTime(absl::Now() + kForever));
-    closed.Notify();
+    closed.Ring();
   });
   finish();
   // gRPC takes a deadline only at the beginning, when nobody knows how long `finish` takes.
-  if (!closed.WaitForNotificationWithTimeout(flush))
-    grpc_server_cancel_all_calls(server_->c_server());
+  if (!closed.WaitFor(flush)) grpc_server_cancel_all_calls(server_->c_server());
   closing.join();
   Shutdown(absl::Now());
 }

@@ -34,6 +34,9 @@ int CannotStart(const absl::Status& status) {
 
 absl::StatusOr<std::unique_ptr<store::Store>> OpenStore(const Config& config) {
   store::OpenOptions options{.migrate = !config.no_migrate, .readers = config.readers};
+  options.on_warning = [](const std::string& event, const std::string& message) {
+    Log(LogLevel::kWarn, event, {{"message", message}});
+  };
   if (config.lanes > 0) options.writers = config.lanes;
   return store::Open(config.store, options);
 }

@@ -5,8 +5,8 @@
 #include <algorithm>
 #include <csignal>
 
-#include "absl/time/clock.h"
 #include "server/logging.h"
+#include "src/base/monotonic.h"
 
 namespace tracker::server {
 namespace {
@@ -41,7 +41,7 @@ std::string WaitForStopSignal() {
 }
 
 DrainWatch::DrainWatch(absl::Duration timeout)
-    : thread_([this, deadline = absl::Now() + timeout] { Watch(deadline); }) {}
+    : thread_([this, deadline = base::MonotonicNow() + timeout] { Watch(deadline); }) {}
 
 DrainWatch::~DrainWatch() {
   done_ = true;
@@ -54,9 +54,9 @@ void DrainWatch::Watch(absl::Time deadline) {
   const sigset_t signals = StopSignals();
   while (!done_) {
     const timespec step =
-        absl::ToTimespec(std::clamp(deadline - absl::Now(), absl::ZeroDuration(), kStep));
+        absl::ToTimespec(std::clamp(deadline - base::MonotonicNow(), absl::ZeroDuration(), kStep));
     if (sigtimedwait(&signals, nullptr, &step) > 0) LeaveAtOnce("a second signal");
-    if (!done_ && absl::Now() >= deadline) LeaveAtOnce("the drain timeout");
+    if (!done_ && base::MonotonicNow() >= deadline) LeaveAtOnce("the drain timeout");
   }
 }
 

@@ -8,6 +8,7 @@
 #include "server/errors.h"
 #include "server/logging.h"
 #include "server/wire.h"
+#include "src/base/monotonic.h"
 
 namespace tracker::server {
 namespace {
@@ -29,7 +30,8 @@ StreamCall::StreamCall(absl::string_view method, grpc::CallbackServerContext* co
 }
 
 service::CallContext StreamCall::Context() const {
-  return {.deadline = absl::FromChrono(context_->deadline()), .cancelled = cancelled_};
+  return {.deadline = base::MonotonicFromWall(absl::FromChrono(context_->deadline())),
+          .cancelled = cancelled_};
 }
 
 void StreamCall::Progress(const google::protobuf::Message& message) {

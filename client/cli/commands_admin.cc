@@ -1,4 +1,5 @@
-// What trackerd does by itself in the background, by hand: admin expire, purge, check.
+// What trackerd does by itself in the background, by hand: admin expire, purge,
+// check, repair.
 #include <iostream>
 
 #include "absl/strings/str_cat.h"
@@ -9,9 +10,6 @@
 
 namespace tracker::cli {
 namespace {
-
-// A recount reads the whole table.
-constexpr absl::Duration kRecount = absl::Minutes(10);
 
 // `found` and `done` end "12 tasks ...".
 int Finish(const Session& session, const JobEnd& end, bool dry_run, const char* found,
@@ -47,37 +45,86 @@ int Purge(Session& session, bool dry_run) {
   return Finish(session, end, dry_run, "past their retention", "deleted");
 }
 
-nlohmann::ordered_json CheckJson(const CountCheck& check) {
+const char* FaultText(Fault fault) {
+  switch (fault) {
+    case Fault::kMissing: return "missing";
+    case Fault::kOrphan: return "orphan";
+    case Fault::kStale: return "stale";
+    case Fault::kDuplicate: return "duplicate";
+    case Fault::kMiscount: return "miscount";
+    case Fault::kDamage: return "damage";
+    case Fault::kUnknown: break;
+  }
+  return "unknown";
+}
+
+nlohmann::ordered_json ReportJson(const CheckReport& report, bool repair) {
   nlohmann::ordered_json json;
-  json["tasks"] = check.tasks;
-  json["mismatches"] = nlohmann::ordered_json::array();
-  for (const CountMismatch& mismatch : check.mismatches) {
+  json["scanned"] = report.scanned;
+  if (repair) {
+    json["repaired"] = report.repaired;
+    json["skipped"] = report.skipped;
+  }
+  json["findings"] = nlohmann::ordered_json::array();
+  for (const Finding& finding : report.findings) {
     nlohmann::ordered_json one;
-    one["namespace"] = mismatch.name_space;
-    one["status"] = TaskStatusName(mismatch.status);
-    one["counted"] = mismatch.counted;
-    one["actual"] = mismatch.actual;
-    json["mismatches"].push_back(std::move(one));
+    one["table"] = finding.table;
+    one["fault"] = FaultText(finding.fault);
+    one["count"] = finding.count;
+    one["examples"] = finding.examples;
+    json["findings"].push_back(std::move(one));
   }
   return json;
 }
 
-int Check(Session& session) {
-  const auto check = session.ops(kRecount).CheckCounts();
-  if (!check.ok()) return session.Refused(check.status());
-  if (session.json()) {
-    session.PrintLine(CheckJson(*check));
-  } else if (check->mismatches.empty()) {
-    std::cout << "all counters are right: " << Grouped(check->tasks) << " tasks\n";
-  } else {
-    std::vector<std::vector<std::string>> rows = {{"NAMESPACE", "STATUS", "COUNTED", "ACTUAL"}};
-    for (const CountMismatch& mismatch : check->mismatches) {
-      rows.push_back({OneLine(mismatch.name_space), TaskStatusName(mismatch.status),
-                      Grouped(mismatch.counted), Grouped(mismatch.actual)});
-    }
-    PrintTable(std::cout, rows, {false, false, true, true}, 0);
+void PrintFindings(const CheckReport& report) {
+  std::vector<std::vector<std::string>> rows = {{"TABLE", "FAULT", "COUNT", "EXAMPLES"}};
+  for (const Finding& finding : report.findings) {
+    std::string examples;
+    for (const std::string& example : finding.examples)
+      absl::StrAppend(&examples, examples.empty() ? "" : ", ", OneLine(example));
+    rows.push_back(
+        {OneLine(finding.table), FaultText(finding.fault), Grouped(finding.count), examples});
   }
-  return check->mismatches.empty() ? kDone : kRefused;
+  PrintTable(std::cout, rows, {false, false, true, false}, TerminalColumns());
+}
+
+// Whether anything is (still) wrong is the exit code.
+int Compare(Session& session, bool repair) {
+  CheckReport report;
+  const JobEnd end =
+      Watch(session, repair ? "repair" : "check",
+            [&](const Operator::OnProgress& on_progress,
+                std::stop_token stop) -> absl::StatusOr<JobProgress> {
+              const auto progress_of = [](const CheckReport& told) {
+                JobProgress progress{.scanned = told.scanned,
+                                     .updated = told.repaired,
+                                     .skipped = told.skipped,
+                                     .total = told.total};
+                for (const Finding& finding : told.findings) progress.matched += finding.count;
+                return progress;
+              };
+              const auto tell = [&](const CheckReport& told) { on_progress(progress_of(told)); };
+              auto done = repair ? session.ops().Repair(tell, std::move(stop))
+                                 : session.ops().Check(tell, std::move(stop));
+              if (!done.ok()) return done.status();
+              report = *std::move(done);
+              return progress_of(report);
+            });
+  if (!end.status.ok()) return ExplainEnd(session, end);
+  const bool right = repair ? report.skipped == 0 : report.findings.empty();
+  if (session.json()) {
+    session.PrintLine(ReportJson(report, repair));
+  } else if (report.findings.empty()) {
+    std::cout << "all is right: " << Grouped(report.scanned) << " rows looked at\n";
+  } else {
+    PrintFindings(report);
+    if (repair) {
+      std::cout << Grouped(report.repaired) << " put right, " << Grouped(report.skipped)
+                << " left\n";
+    }
+  }
+  return right ? kDone : kRefused;
 }
 
 }  // namespace
@@ -97,8 +144,15 @@ void AddAdminCommands(Grammar& grammar) {
                 "Only of this one; default: all that have a retention", "NAMESPACE");
   sub->add_flag("--dry-run", *dry_run, "Only count them");
 
-  grammar.AddTo(group, "check", "Recount all tasks and compare with the counters; 1: they differ",
-                "trackerctl admin check", Check);
+  grammar.AddTo(group, "check",
+                "Compare counters and all else that is derived from the tasks with them; 1: they"
+                " differ",
+                "trackerctl admin check",
+                [](Session& session) { return Compare(session, /*repair=*/false); });
+  grammar.AddTo(group, "repair",
+                "The same, and put right what is wrong while all servers go on; 1: some is left",
+                "trackerctl admin repair",
+                [](Session& session) { return Compare(session, /*repair=*/true); });
 }
 
 }  // namespace tracker::cli

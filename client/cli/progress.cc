@@ -7,14 +7,13 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
-#include "absl/time/clock.h"
 #include "client/cli/text.h"
 
 namespace tracker::cli {
 namespace {
 
 // In a log, a line a second would be many.
-constexpr absl::Duration kLineInterval = absl::Seconds(5);
+constexpr std::chrono::seconds kLineInterval{5};
 constexpr int kBarColumns = 24;
 
 // The total is only about right.
@@ -50,7 +49,7 @@ ProgressLine::ProgressLine(std::string what, bool quiet)
     : what_(std::move(what)),
       quiet_(quiet),
       terminal_(isatty(STDERR_FILENO) != 0),
-      next_line_(absl::Now() + kLineInterval) {}
+      next_line_(std::chrono::steady_clock::now() + kLineInterval) {}
 
 ProgressLine::~ProgressLine() {
   if (drawn_) std::cerr << "\r\x1b[K" << std::flush;
@@ -62,9 +61,9 @@ void ProgressLine::Show(const JobProgress& progress) {
     std::cerr << "\r\x1b[K" << what_ << ": " << Bar(progress) << ProgressText(progress)
               << std::flush;
     drawn_ = true;
-  } else if (absl::Now() >= next_line_) {
+  } else if (std::chrono::steady_clock::now() >= next_line_) {
     std::cerr << what_ << ": " << ProgressText(progress) << "\n";
-    next_line_ = absl::Now() + kLineInterval;
+    next_line_ = std::chrono::steady_clock::now() + kLineInterval;
   }
 }
 

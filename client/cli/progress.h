@@ -2,9 +2,9 @@
 // so that stdout has the result alone. Used by one thread.
 #pragma once
 
+#include <chrono>
 #include <string>
 
-#include "absl/time/time.h"
 #include "tracker/operator.h"
 
 namespace tracker::cli {
@@ -28,7 +28,7 @@ class ProgressLine {
   const bool quiet_;
   const bool terminal_;
   bool drawn_ = false;
-  absl::Time next_line_;
+  std::chrono::steady_clock::time_point next_line_;
 };
 
 }  // namespace tracker::cli

@@ -53,20 +53,22 @@ class Operator::Impl final : public internal::Pausing {
     });
   }
 
-  template <typename Stub, typename Request, typename Response>
-  absl::StatusOr<JobProgress> Job(Stub& (internal::GrpcChannels::*get_stub)(),
-                                  std::unique_ptr<grpc::ClientReader<Response>> (Stub::*method)(
-                                      grpc::ClientContext*, const Request&),
-                                  const Request& request, const OnProgress& on_progress,
-                                  const std::stop_token& cancel) {
+  // `Progress` is what a Response tells.
+  template <typename Progress, typename Stub, typename Request, typename Response>
+  absl::StatusOr<Progress> Job(Stub& (internal::GrpcChannels::*get_stub)(),
+                               std::unique_ptr<grpc::ClientReader<Response>> (Stub::*method)(
+                                   grpc::ClientContext*, const Request&),
+                               const Request& request,
+                               const std::function<void(const Progress&)>& on_progress,
+                               const std::stop_token& cancel) {
     if (!channels_.ok()) return channels_.status();
     // Of the attempt that came to life: it is not repeated.
     absl::Status ended;
-    auto last = Repeat(cancel, [&](absl::Duration) -> absl::StatusOr<JobProgress> {
+    auto last = Repeat(cancel, [&](absl::Duration) -> absl::StatusOr<Progress> {
       internal::GrpcContext context({absl::InfiniteDuration(), cancel},
                                     (*channels_)->authorization());
       auto reader = (((**channels_).*get_stub)().*method)(context.get(), request);
-      std::optional<JobProgress> progress;
+      std::optional<Progress> progress;
       for (Response response; reader->Read(&response);) {
         progress = FromProto(response);
         if (on_progress) on_progress(*progress);
@@ -180,6 +182,14 @@ absl::StatusOr<JobProgress> Operator::Purge(const std::string& name_space, bool 
   request.set_namespace_(name_space);
   request.set_dry_run(dry_run);
   return impl_->Job(&Channels::Admin, &AdminStub::Purge, request, on_progress, cancel);
+}
+
+absl::StatusOr<CheckReport> Operator::Check(const OnReport& on_report, std::stop_token cancel) {
+  return impl_->Job(&Channels::Admin, &AdminStub::Check, v1::CheckRequest(), on_report, cancel);
+}
+
+absl::StatusOr<CheckReport> Operator::Repair(const OnReport& on_report, std::stop_token cancel) {
+  return impl_->Job(&Channels::Admin, &AdminStub::Repair, v1::RepairRequest(), on_report, cancel);
 }
 
 absl::StatusOr<CountCheck> Operator::CheckCounts() {

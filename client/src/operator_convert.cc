@@ -78,6 +78,34 @@ JobProgress FromProto(const v1::PurgeResponse& in) {
   return {.scanned = in.scanned(), .matched = in.found(), .updated = in.deleted()};
 }
 
+namespace {
+
+template <typename Response>
+CheckReport ReportFrom(const Response& in) {
+  CheckReport report{.scanned = in.scanned(), .total = in.total()};
+  for (const v1::Finding& finding : in.findings()) {
+    // A fault of a later version is none that is known here.
+    const bool known = v1::Fault_IsValid(finding.fault());
+    report.findings.push_back(
+        {.table = finding.table(),
+         .fault = known ? static_cast<Fault>(static_cast<int>(finding.fault())) : Fault::kUnknown,
+         .count = finding.count(),
+         .examples = {finding.examples().begin(), finding.examples().end()}});
+  }
+  return report;
+}
+
+}  // namespace
+
+CheckReport FromProto(const v1::CheckResponse& in) { return ReportFrom(in); }
+
+CheckReport FromProto(const v1::RepairResponse& in) {
+  CheckReport report = ReportFrom(in);
+  report.repaired = in.repaired();
+  report.skipped = in.skipped();
+  return report;
+}
+
 ErrorGroups FromProto(const v1::GroupErrorsResponse& in) {
   ErrorGroups groups{.scanned = in.scanned(), .truncated = in.truncated()};
   for (const v1::ErrorGroup& group : in.groups()) {

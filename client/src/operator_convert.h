@@ -17,5 +17,7 @@ JobProgress FromProto(const v1::PurgeResponse& in);
 
 ErrorGroups FromProto(const v1::GroupErrorsResponse& in);
 CountCheck FromProto(const v1::CheckCountsResponse& in);
+CheckReport FromProto(const v1::CheckResponse& in);
+CheckReport FromProto(const v1::RepairResponse& in);
 
 }  // namespace tracker::internal

@@ -23,6 +23,9 @@ class SteppedStore final : public store::Store {
   absl::Status Step(absl::FunctionRef<void()> move);
 
   using Store::Apply;
+  using Store::CheckCounts;
+  using Store::GroupErrors;
+  using Store::ListDue;
   std::vector<domain::Outcome> Apply(absl::Span<const domain::Command* const> commands,
                                      const store::ApplyOptions& options) override;
   absl::StatusOr<store::ClaimAnswer> Claim(const store::ClaimQuery& query) override;
@@ -38,16 +41,22 @@ class SteppedStore final : public store::Store {
   absl::StatusOr<std::vector<store::StatusCount>> Count(const std::string& name_space) override {
     return store_->Count(name_space);
   }
-  absl::StatusOr<std::vector<domain::TaskKey>> ListDue(int limit) override {
-    return store_->ListDue(limit);
+  absl::StatusOr<std::vector<domain::TaskKey>> ListDue(const store::DueQuery& query) override {
+    return store_->ListDue(query);
   }
   absl::StatusOr<store::FinishedPage> ListFinished(const store::FinishedQuery& query) override {
     return store_->ListFinished(query);
   }
-  absl::StatusOr<store::ErrorGroups> GroupErrors(const store::ErrorGroupQuery& query) override {
-    return store_->GroupErrors(query);
+  absl::StatusOr<store::ErrorGroups> GroupErrors(const store::ErrorGroupQuery& query,
+                                                 const store::GoOn& go_on) override {
+    return store_->GroupErrors(query, go_on);
   }
-  absl::StatusOr<store::CountCheck> CheckCounts() override { return store_->CheckCounts(); }
+  absl::StatusOr<store::CountCheck> CheckCounts(const store::GoOn& go_on) override {
+    return store_->CheckCounts(go_on);
+  }
+  absl::StatusOr<store::CheckReport> Check(const store::CheckOptions& options) override {
+    return store_->Check(options);
+  }
   absl::StatusOr<domain::Policy> SetPolicy(const domain::Policy& policy,
                                            std::optional<int64_t> revision) override {
     return store_->SetPolicy(policy, revision);
@@ -68,6 +77,7 @@ class SteppedStore final : public store::Store {
     return store_->CountAttempts(name_space, window, since);
   }
   absl::Status Tidy() override { return store_->Tidy(); }
+  absl::Status Vacuum(const store::GoOn& go_on) override { return store_->Vacuum(go_on); }
   absl::Status Ping() override { return store_->Ping(); }
   int WriterLanes() const override { return store_->WriterLanes(); }
 

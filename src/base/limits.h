@@ -135,6 +135,10 @@ inline constexpr int kJobStep = 500;
 inline constexpr int kJobs = 4;
 inline constexpr int kMaxJobRate = 1'000'000;
 
+// Check and repair: rows that one step looks at, and examples of each kind of fault.
+inline constexpr int kCheckStep = 5000;
+inline constexpr size_t kFindingExamples = 5;
+
 static_assert(kBatchOperations <= kLaneQueueCommands, "a Batch must fit an empty queue");
 static_assert(kRequestBytes <= kLaneQueueBytes, "a request must fit an empty queue");
 static_assert(kDataBytes + kErrors * (kMessageBytes + kTracebackBytes) < kAnswerBytes,

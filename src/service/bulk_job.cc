@@ -32,6 +32,7 @@ BulkJob::BulkJob(store::Store* store, WriteFunction write, BulkRequest request)
   query_.order = store::Order::kOldestFirst;
   query_.limit = StepLimit(request_.dry_run ? 0 : request_.max_per_second);
   query_.after.reset();
+  query_.purpose = store::Purpose::kJob;
 }
 
 bool BulkJob::Narrow() {

@@ -90,7 +90,7 @@ void ClaimDesk::Queue(const Key& key, Place& place) {
 }
 
 void ClaimDesk::WatchUntil(absl::Time end) {
-  if (end < watch_until_) watch_sooner_ = true;
+  if (end < watch_until_) watch_bell_.Ring();
 }
 
 void ClaimDesk::ForgetIfEmpty(const Key& key) {
@@ -354,6 +354,7 @@ void ClaimDesk::Watch() {
   bool idle = true;
   while (true) {
     std::vector<EndedClaim> ended;
+    absl::Duration pause;
     {
       absl::MutexLock lock(&mutex_);
       ended = TakeEnded();
@@ -368,12 +369,11 @@ void ClaimDesk::Watch() {
       for (const auto& [key, place] : places_) {
         watch_until_ = std::min(watch_until_, place.group.NextEnd(now));
       }
-      watch_sooner_ = false;
+      pause = watch_until_ - now;
     }
     Answer(std::move(ended));
+    watch_bell_.WaitFor(pause);
     absl::MutexLock lock(&mutex_);
-    mutex_.AwaitWithTimeout(absl::Condition(this, &ClaimDesk::WatchChanged),
-                            watch_until_ - options_.now());
     if (stopping_) return;
   }
 }
@@ -398,6 +398,7 @@ void ClaimDesk::Stop() {
       std::move(all.begin(), all.end(), std::back_inserter(ended));
     }
   }
+  watch_bell_.Ring();
   Answer(std::move(ended));
   for (std::thread& thread : threads_) {
     if (thread.joinable()) thread.join();

@@ -19,9 +19,9 @@
 
 #include "absl/base/thread_annotations.h"
 #include "absl/synchronization/mutex.h"
-#include "absl/time/clock.h"
 #include "absl/time/time.h"
 #include "src/base/limits.h"
+#include "src/base/monotonic.h"
 #include "src/service/claim_group.h"
 #include "src/service/policy_cache.h"
 #include "src/store/store.h"
@@ -36,7 +36,8 @@ struct ClaimDeskOptions {
   size_t queue = limits::kClaimQueue;
   // Steps at once: while one waits for the database, another namespace need not.
   int threads = 2;
-  std::function<absl::Time()> now = absl::Now;
+  // The monotonic clock.
+  std::function<absl::Time()> now = base::MonotonicNow;
   // Takes the tasks, with their locks, that were handed out to a caller who is gone.
   std::function<void(std::vector<domain::Task>)> give_back;
   // Called when the store could not be reached.
@@ -121,9 +122,6 @@ class ClaimDesk {
   bool HasWork() const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
     return stopping_ || poll_due_ || !due_.empty();
   }
-  bool WatchChanged() const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
-    return stopping_ || watch_sooner_;
-  }
 
   store::Store* const store_;
   PolicyCache* const policies_;
@@ -137,9 +135,9 @@ class ClaimDesk {
   std::deque<Key> due_ ABSL_GUARDED_BY(mutex_);
   int64_t arrivals_ ABSL_GUARDED_BY(mutex_) = 0;
   bool poll_due_ ABSL_GUARDED_BY(mutex_) = false;
-  // Until when Watch sleeps; and whether it must look again, as that may be too long.
+  // Until when Watch sleeps; and what has it look again, as that may be too long.
   absl::Time watch_until_ ABSL_GUARDED_BY(mutex_) = absl::InfiniteFuture();
-  bool watch_sooner_ ABSL_GUARDED_BY(mutex_) = false;
+  base::Bell watch_bell_;
   bool stopping_ ABSL_GUARDED_BY(mutex_) = false;
 
   std::vector<std::thread> threads_;

@@ -4,7 +4,7 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
-#include "absl/time/clock.h"
+#include "src/base/monotonic.h"
 #include "src/service/lane.h"
 
 namespace tracker::service {
@@ -13,7 +13,7 @@ using domain::Reason;
 
 namespace {
 
-// How often a waiting job looks whether its caller is still there.
+// How often a waiting job looks whether its caller is still there, and the server goes on.
 constexpr absl::Duration kLook = absl::Milliseconds(50);
 
 }  // namespace
@@ -25,19 +25,21 @@ class JobPool::Control final : public JobControl {
   absl::Status Check() override { return Wait(absl::ZeroDuration()); }
 
   absl::Status Wait(absl::Duration duration) override {
-    const absl::Time end = absl::Now() + duration;
+    const base::MonotonicTime end = base::MonotonicNow() + duration;
     while (true) {
-      const absl::Time now = absl::Now();
+      const base::MonotonicTime now = base::MonotonicNow();
       switch (WhyDropped(context_, now)) {
         case Reason::kCancelled: return absl::CancelledError("the caller has gone");
         case Reason::kDeadlineExceeded:
           return absl::DeadlineExceededError("the deadline passed before the job was done");
         default: break;
       }
-      absl::MutexLock lock(&pool_.mutex_);
-      pool_.mutex_.AwaitWithTimeout(absl::Condition(&pool_.stopping_), std::min(end - now, kLook));
-      if (pool_.stopping_) return absl::UnavailableError("the server is stopping");
+      {
+        absl::MutexLock lock(&pool_.mutex_);
+        if (pool_.stopping_) return absl::UnavailableError("the server is stopping");
+      }
       if (now >= end) return absl::OkStatus();
+      base::SleepFor(std::min(end - now, kLook));
     }
   }
 

@@ -16,7 +16,7 @@
 
 namespace tracker::service {
 
-// What a running job asks between its steps.
+// What a running job asks between its steps. Thread-safe.
 class JobControl {
  public:
   virtual ~JobControl() = default;

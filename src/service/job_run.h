@@ -6,8 +6,8 @@
 
 #include "absl/functional/function_ref.h"
 #include "absl/status/status.h"
-#include "absl/time/clock.h"
 #include "absl/time/time.h"
+#include "src/base/monotonic.h"
 #include "src/service/job_pool.h"
 #include "src/service/tracker.h"
 
@@ -16,7 +16,7 @@ namespace tracker::service {
 class JobRun {
  public:
   JobRun(JobControl* control, Tracker::ProgressCallback tell,
-         std::function<absl::Time()> now = absl::Now);
+         std::function<absl::Time()> now = base::MonotonicNow);
 
   JobProgress progress;
 

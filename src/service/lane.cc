@@ -59,6 +59,7 @@ void Lane::Enqueue(std::vector<Entry> entries) {
     } else {
       queued_bytes_ += bytes;
       std::move(entries.begin(), entries.end(), std::back_inserter(queue_));
+      if (parked_commands_ > 0) bell_.Ring();
       return;
     }
   }
@@ -67,24 +68,23 @@ void Lane::Enqueue(std::vector<Entry> entries) {
 
 std::vector<Lane::Entry> Lane::TakeBatch() {
   std::vector<Entry> batch;
-  absl::MutexLock lock(&mutex_);
   while (true) {
-    TakeParked(&batch);
-    TakeQueued(&batch);
-    if (!batch.empty() || (stopping_ && parked_.empty())) return batch;
-    if (stopping_) {
-      // Nothing more is queued: there is only what is parked to wait for.
-      mutex_.AwaitWithTimeout(absl::Condition(
-                                  +[](Lane*) { return false; }, this),
-                              NextDue() - absl::Now());
-    } else {
-      mutex_.AwaitWithTimeout(absl::Condition(this, &Lane::HasWork), NextDue() - absl::Now());
+    {
+      absl::MutexLock lock(&mutex_);
+      TakeParked(&batch);
+      TakeQueued(&batch);
+      if (!batch.empty() || (stopping_ && parked_.empty())) return batch;
+      if (parked_.empty()) {
+        mutex_.Await(absl::Condition(this, &Lane::HasWork));
+        continue;
+      }
     }
+    bell_.WaitFor(NextDue() - base::MonotonicNow());
   }
 }
 
-absl::Time Lane::NextDue() const {
-  absl::Time next = absl::InfiniteFuture();
+base::MonotonicTime Lane::NextDue() const {
+  base::MonotonicTime next = absl::InfiniteFuture();
   for (const auto& [key, parked] : parked_) next = std::min(next, parked.due);
   return next;
 }
@@ -92,7 +92,7 @@ absl::Time Lane::NextDue() const {
 void Lane::TakeParked(std::vector<Entry>* batch) {
   tried_again_.clear();
   if (parked_.empty()) return;
-  const absl::Time now = absl::Now();
+  const base::MonotonicTime now = base::MonotonicNow();
   for (auto next = parked_.begin(); next != parked_.end();) {
     const auto current = next++;
     Parked& parked = current->second;
@@ -214,7 +214,7 @@ void Lane::Park(std::vector<Entry> entries, bool deferred) {
       if (before != tried_again_.end()) parked = std::move(before->second);
       parked.pause = std::clamp(2 * parked.pause, kFirstPause, kLongestPause);
       parked.waited += parked.pause;
-      parked.due = absl::Now() + parked.pause;
+      parked.due = base::MonotonicNow() + parked.pause;
     }
     parked.entries.push_back(std::move(entry));
     ++count;
@@ -228,6 +228,7 @@ void Lane::Stop() {
     absl::MutexLock lock(&mutex_);
     stopping_ = true;
   }
+  bell_.Ring();
   if (thread_.joinable()) thread_.join();
 }
 

@@ -18,8 +18,8 @@
 #include "absl/base/thread_annotations.h"
 #include "absl/container/flat_hash_map.h"
 #include "absl/synchronization/mutex.h"
-#include "absl/time/clock.h"
 #include "src/base/limits.h"
+#include "src/base/monotonic.h"
 #include "src/service/claimable.h"
 #include "src/service/policy_cache.h"
 #include "src/service/write_call.h"
@@ -32,10 +32,10 @@ struct LaneOptions {
   size_t queue_bytes = limits::kLaneQueueBytes;
   size_t batch_commands = limits::kLaneBatchCommands;
   size_t batch_bytes = limits::kLaneBatchBytes;
-  // The wall clock, against which callers' deadlines are held.
-  std::function<absl::Time()> now = absl::Now;
   // How long the calls on a task wait for a row that another transaction holds.
   absl::Duration held_patience = limits::kHeldPatience;
+  // The monotonic clock, against which callers' deadlines are held.
+  std::function<absl::Time()> now = base::MonotonicNow;
   // Called on the lane's thread when the store could not be reached.
   std::function<void()> on_unavailable;
   // Where each command gets its namespace's policy from as its turn comes, so that a change counts
@@ -82,7 +82,7 @@ class Lane {
     absl::Duration waited;
     absl::Duration pause;
     // When it is tried again.
-    absl::Time due;
+    base::MonotonicTime due;
   };
 
   void Run();
@@ -92,7 +92,7 @@ class Lane {
   void TakeParked(std::vector<Entry>* batch) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void TakeQueued(std::vector<Entry>* batch) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   // Until when there is nothing to do unless something is queued.
-  absl::Time NextDue() const;
+  base::MonotonicTime NextDue() const;
   bool HasWork() const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
     return stopping_ || !queue_.empty();
   }
@@ -120,6 +120,9 @@ class Lane {
   // is under way have waited already.
   absl::flat_hash_map<domain::TaskKey, Parked> parked_;
   absl::flat_hash_map<domain::TaskKey, Parked> tried_again_;
+
+  // Rung when something is queued while there is something parked.
+  base::Bell bell_;
 
   std::thread thread_;
 };

@@ -16,19 +16,14 @@ Periodic::Periodic(absl::Duration interval, std::function<bool()> step)
 
 Periodic::~Periodic() { Stop(); }
 
-void Periodic::Nudge() {
-  absl::MutexLock lock(&mutex_);
-  nudged_ = true;
-}
+void Periodic::Nudge() { bell_.Ring(); }
 
 void Periodic::Run() {
   absl::BitGen random;
   while (true) {
-    const absl::Duration wait = step_() * absl::Uniform(random, 0.8, 1.2);
+    bell_.WaitFor(step_() * absl::Uniform(random, 0.8, 1.2));
     absl::MutexLock lock(&mutex_);
-    mutex_.AwaitWithTimeout(absl::Condition(this, &Periodic::Woken), wait);
     if (stopping_) return;
-    nudged_ = false;
   }
 }
 
@@ -37,6 +32,7 @@ void Periodic::Stop() {
     absl::MutexLock lock(&mutex_);
     stopping_ = true;
   }
+  bell_.Ring();
   if (thread_.joinable()) thread_.join();
 }
 

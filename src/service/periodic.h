@@ -7,6 +7,7 @@
 #include "absl/base/thread_annotations.h"
 #include "absl/synchronization/mutex.h"
 #include "absl/time/time.h"
+#include "src/base/monotonic.h"
 
 namespace tracker::service {
 
@@ -30,12 +31,12 @@ class Periodic {
 
  private:
   void Run();
-  bool Woken() const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) { return stopping_ || nudged_; }
 
   const std::function<absl::Duration()> step_;
   absl::Mutex mutex_;
   bool stopping_ ABSL_GUARDED_BY(mutex_) = false;
-  bool nudged_ ABSL_GUARDED_BY(mutex_) = false;
+  // Rung to end a wait.
+  base::Bell bell_;
   std::thread thread_;
 };
 

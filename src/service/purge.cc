@@ -3,7 +3,7 @@
 #include <algorithm>
 #include <utility>
 
-#include "absl/time/clock.h"
+#include "src/base/monotonic.h"
 #include "src/base/token.h"
 
 namespace tracker::service {
@@ -13,7 +13,7 @@ namespace {
 constexpr absl::Duration kMinPause = absl::Milliseconds(5);
 constexpr absl::Duration kMaxPause = absl::Seconds(1);
 
-int64_t Delete(store::Store& store, const store::FinishedPage& page) {
+int64_t Delete(store::Store& store, const store::FinishedPage& page, store::Purpose purpose) {
   if (page.keys.empty()) return 0;
   std::vector<domain::Command> commands;
   commands.reserve(page.keys.size());
@@ -23,7 +23,8 @@ int64_t Delete(store::Store& store, const store::FinishedPage& page) {
   }
   int64_t deleted = 0;
   for (const domain::Outcome& outcome :
-       store.Apply(domain::PointersTo(commands), {.patience = absl::ZeroDuration()})) {
+       store.Apply(domain::PointersTo(commands),
+                   {.patience = absl::ZeroDuration(), .purpose = purpose})) {
     // One that has changed meanwhile is answered as it stands.
     const bool gone = outcome.ok() && outcome.task && domain::Finished(outcome.task->status) &&
                       outcome.task->update_time <= page.before;
@@ -39,7 +40,7 @@ absl::StatusOr<Purged> PurgeStep(store::Store& store, const store::FinishedQuery
   absl::StatusOr<store::FinishedPage> page = store.ListFinished(query);
   if (!page.ok()) return page.status();
   Purged purged{.scanned = page->scanned, .found = static_cast<int64_t>(page->keys.size())};
-  if (!dry_run) purged.deleted = Delete(store, *page);
+  if (!dry_run) purged.deleted = Delete(store, *page, query.purpose);
   purged.next = std::move(page->next);
   return purged;
 }
@@ -58,7 +59,7 @@ void PurgeWalk::Begin() {
 absl::Duration PurgeWalk::Step() {
   if (queries_.empty()) Begin();
   if (queries_.empty()) return interval_;
-  const absl::Time began = absl::Now();
+  const base::MonotonicTime began = base::MonotonicNow();
   store::FinishedQuery& query = queries_.back();
   bool behind = false;
   // The policy of today: the walk may have taken long to come here.
@@ -80,7 +81,7 @@ absl::Duration PurgeWalk::Step() {
   }
   if (!query.after) queries_.pop_back();
   if (queries_.empty()) return interval_;
-  const absl::Duration took = absl::Now() - began;
+  const absl::Duration took = base::MonotonicNow() - began;
   return std::clamp(behind ? took / 4 : took, kMinPause, kMaxPause);
 }
 

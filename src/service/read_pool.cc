@@ -3,8 +3,8 @@
 #include <optional>
 #include <utility>
 
-#include "absl/time/clock.h"
 #include "src/base/limits.h"
+#include "src/base/monotonic.h"
 #include "src/service/lane.h"
 
 namespace tracker::service {
@@ -47,7 +47,7 @@ void ReadPool::Run() {
       next = std::move(queue_.front());
       queue_.pop_front();
     }
-    next->job(WhyDropped(next->context, absl::Now()));
+    next->job(WhyDropped(next->context, base::MonotonicNow()));
   }
 }
 

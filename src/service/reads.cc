@@ -73,13 +73,6 @@ void Reads::Count(std::string name_space, CallContext context, Tracker::CountCal
   Submit(std::move(context), std::move(count), std::move(done));
 }
 
-void Reads::GroupErrors(store::ErrorGroupQuery query, CallContext context,
-                        Tracker::GroupsCallback done) {
-  Submit(
-      std::move(context), [this, query = std::move(query)] { return store_->GroupErrors(query); },
-      std::move(done));
-}
-
 void Reads::SetPolicy(Policy policy, CallContext context, Tracker::PolicyCallback done) {
   Submit(
       std::move(context), [this, policy = std::move(policy)] { return policies_->Set(policy); },

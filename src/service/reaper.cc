@@ -34,17 +34,20 @@ Reaper::Reaper(store::Store* store, ReaperOptions options)
     : store_(store), options_(std::move(options)) {}
 
 absl::StatusOr<Reaped> Reaper::Step(int limit) {
-  absl::StatusOr<std::vector<domain::TaskKey>> keys = store_->ListDue(limit + held_);
+  absl::StatusOr<std::vector<domain::TaskKey>> keys =
+      store_->ListDue({.limit = limit + held_, .purpose = options_.purpose});
   if (!keys.ok()) return keys.status();
   Reaped reaped{.found = static_cast<int>(keys->size())};
   const std::vector<domain::Command> commands = ExpireEach(*std::move(keys), options_);
   if (commands.empty()) return reaped;
   const std::vector<const domain::Command*> pointers = domain::PointersTo(commands);
   const std::vector<domain::Outcome> outcomes =
-      store_->Apply(pointers, {.patience = absl::ZeroDuration()});
+      store_->Apply(pointers, {.patience = absl::ZeroDuration(), .purpose = options_.purpose});
   for (const domain::Outcome& outcome : outcomes) {
     reaped.ended += outcome.ok() ? 1 : 0;
-    reaped.held += domain::MayPass(outcome.reason) ? 1 : 0;
+    const bool stays =
+        domain::MayPass(outcome.reason) || outcome.reason == domain::Reason::kInternal;
+    reaped.held += stays ? 1 : 0;
   }
   TellClaimable(pointers, outcomes, options_.on_claimable);
   held_ = std::min(reaped.held, limits::kReapHeld);

@@ -21,12 +21,13 @@ struct Reaped {
   int found = 0;
   // Of these, how many were written.
   int ended = 0;
-  // Of these, how many somebody else was writing.
+  // Of these, how many are still there: somebody else was writing them, or they cannot be read.
   int held = 0;
 };
 
 struct ReaperOptions {
   std::function<std::shared_ptr<const domain::Policy>(const std::string& name_space)> policy_of;
+  store::Purpose purpose = store::Purpose::kUpkeep;
   // Called for each namespace of which a step left a task claimable.
   OnClaimable on_claimable;
 };

@@ -77,12 +77,35 @@ class Tracker::Impl {
            });
   }
 
-  // It reads the whole table, which would keep one of the few readers for long.
-  void CheckCounts(CallContext context, CheckCallback done) {
-    auto ended = std::make_shared<CheckCallback>(std::move(done));
-    JobPool::Job job = [this, ended](JobControl&) { (*ended)(store_->CheckCounts()); };
+  // `ask`, which answers what `done` takes, on a thread of the pool: it reads much, which would
+  // keep one of the few readers for long. It is given what to ask whether to go on.
+  template <typename Done, typename Ask>
+  void SubmitAsk(CallContext context, Done done, Ask ask) {
+    auto ended = std::make_shared<Done>(std::move(done));
+    JobPool::Job job = [ended, ask = std::move(ask)](JobControl& control) {
+      (*ended)(ask([&control] { return control.Check(); }));
+    };
     absl::Status refused = jobs_.Submit(std::move(context), job);
     if (!refused.ok()) (*ended)(std::move(refused));
+  }
+
+  void GroupErrors(store::ErrorGroupQuery query, CallContext context, GroupsCallback done) {
+    SubmitAsk(std::move(context), std::move(done),
+              [this, query = std::move(query)](const store::GoOn& go_on) {
+                return store_->GroupErrors(query, go_on);
+              });
+  }
+
+  void CheckCounts(CallContext context, CheckCallback done) {
+    SubmitAsk(std::move(context), std::move(done),
+              [this](const store::GoOn& go_on) { return store_->CheckCounts(go_on); });
+  }
+
+  void Check(bool repair, CallContext context, ReportCallback progress, ReportEndCallback done) {
+    SubmitAsk(std::move(context), std::move(done),
+              [this, repair, progress = std::move(progress)](const store::GoOn& go_on) {
+                return store_->Check({.repair = repair, .go_on = go_on, .tell = progress});
+              });
   }
 
   // Claims first: what they could not deliver goes back through the lanes. Jobs before the lanes,
@@ -181,7 +204,12 @@ void Tracker::DeletePolicy(std::string name_space, CallContext context, StatusCa
 }
 
 void Tracker::GroupErrors(store::ErrorGroupQuery query, CallContext context, GroupsCallback done) {
-  impl_->reads().GroupErrors(std::move(query), std::move(context), std::move(done));
+  impl_->GroupErrors(std::move(query), std::move(context), std::move(done));
+}
+
+void Tracker::Check(bool repair, CallContext context, ReportCallback progress,
+                    ReportEndCallback done) {
+  impl_->Check(repair, std::move(context), std::move(progress), std::move(done));
 }
 
 void Tracker::CheckCounts(CallContext context, CheckCallback done) {

@@ -25,7 +25,8 @@ namespace tracker::service {
 
 // What is known of the caller while its call waits.
 struct CallContext {
-  // Past it the call is dropped before it costs anything.
+  // Past it the call is dropped before it costs anything. On the monotonic clock
+  // (base::MonotonicNow), which no step of the wall clock moves.
   absl::Time deadline = absl::InfiniteFuture();
   // Set by the caller when nobody waits for the answer any more; may be null.
   std::shared_ptr<const std::atomic<bool>> cancelled;
@@ -137,6 +138,9 @@ class Tracker {
   using StatusCallback = absl::AnyInvocable<void(absl::Status)>;
   using GroupsCallback = absl::AnyInvocable<void(absl::StatusOr<store::ErrorGroups>)>;
   using CheckCallback = absl::AnyInvocable<void(absl::StatusOr<store::CountCheck>)>;
+  // How far a Check or Repair is, from its thread; and its end.
+  using ReportCallback = std::function<void(const store::CheckReport&)>;
+  using ReportEndCallback = absl::AnyInvocable<void(absl::StatusOr<store::CheckReport>)>;
   // Called now and then while a job runs, from its thread.
   using ProgressCallback = std::function<void(const JobProgress&)>;
   // Called once at a job's end: Cancelled when the caller went away, Unavailable when the store did
@@ -173,8 +177,12 @@ class Tracker {
   void ListPolicies(CallContext context, PoliciesCallback done);
   void DeletePolicy(std::string name_space, CallContext context, StatusCallback done);
 
+  // What reads much: each is a job, of which limits::kJobs may run, and ends when its caller is
+  // gone.
   void GroupErrors(store::ErrorGroupQuery query, CallContext context, GroupsCallback done);
   void CheckCounts(CallContext context, CheckCallback done);
+  // Compares all that is derived from the tasks with them, and with `repair` puts it right.
+  void Check(bool repair, CallContext context, ReportCallback progress, ReportEndCallback done);
 
   // Jobs, in bounded steps on a thread of their own, until done or the caller is gone.
   void BulkUpdate(BulkRequest request, CallContext context, ProgressCallback progress,

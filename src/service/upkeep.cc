@@ -36,6 +36,11 @@ Upkeep::Upkeep(store::Store* store, PolicyCache* policies, GiveBackQueue* give_b
   breaker_.emplace(always(
       kBreakerInterval, [this, policies] { PauseFailing(*store_, *policies, options_.on_pause); }));
   tidying_.emplace(always(kTidyInterval, [this] { (void)store_->Tidy(); }));
+  // Apart from Tidy: a vacuum of a large table takes minutes.
+  const auto go_on = [this] {
+    return stopping_.load() ? absl::UnavailableError("the server is stopping") : absl::OkStatus();
+  };
+  vacuuming_.emplace(always(kTidyInterval, [this, go_on] { (void)store_->Vacuum(go_on); }));
   returns_.emplace(always(kReturnInterval, [give_back] { give_back->Retry(); }));
   if (options.reap) reaping_.emplace(options.reap_interval, [this] { return Reap(); });
   if (options.purge) {
@@ -61,8 +66,9 @@ bool Upkeep::Reap() {
 }
 
 void Upkeep::Stop() {
-  for (std::optional<Periodic>* periodic :
-       {&purging_, &reaping_, &breaker_, &returns_, &tidying_, &policy_refresh_, &monitor_}) {
+  stopping_.store(true);
+  for (std::optional<Periodic>* periodic : {&purging_, &reaping_, &breaker_, &returns_, &vacuuming_,
+                                            &tidying_, &policy_refresh_, &monitor_}) {
     if (*periodic) (*periodic)->Stop();
   }
 }

@@ -1,6 +1,6 @@
 // What goes on by itself in the background, each on a thread of its own: the monitor of the store's
-// health, the policies' refresh, the circuit breaker, the reaper, the purge, the store's Tidy, and
-// giving back what claims could not deliver. Thread-safe.
+// health, the policies' refresh, the circuit breaker, the reaper, the purge, the store's Tidy
+// and Vacuum, and giving back what claims could not deliver. Thread-safe.
 #pragma once
 
 #include <atomic>
@@ -39,6 +39,7 @@ class Upkeep {
   PolicyCache* const policies_;
   const TrackerOptions& options_;
   std::atomic<Health> health_{Health::kUnknown};
+  std::atomic<bool> stopping_{false};
   Reaper reaper_;
   PurgeWalk purge_;
   std::optional<Periodic> monitor_;
@@ -47,6 +48,7 @@ class Upkeep {
   std::optional<Periodic> reaping_;
   std::optional<Periodic> purging_;
   std::optional<Periodic> tidying_;
+  std::optional<Periodic> vacuuming_;
   std::optional<Periodic> returns_;
 };
 

@@ -9,10 +9,14 @@
 namespace tracker::service {
 namespace {
 
+// Steps in a row that found something to end and ended nothing: the next would not either.
+constexpr int kFruitless = 10;
+
 absl::Status CountDue(store::Store& store, JobRun& run) {
   absl::StatusOr<std::vector<domain::TaskKey>> keys;
   absl::Status status = run.Persist([&] {
-    keys = store.ListDue(limits::kReapCount);
+    keys = store.ListDue(
+        {.limit = limits::kReapCount, .purpose = store::Purpose::kJob, .only_look = true});
     return keys.status();
   });
   if (!status.ok()) return status;
@@ -44,8 +48,11 @@ absl::Status PurgeNamespace(store::Store& store, store::FinishedQuery query, boo
 absl::Status RunExpire(store::Store& store, const ReaperOptions& options, bool dry_run,
                        JobRun& run) {
   if (dry_run) return CountDue(store, run);
-  Reaper reaper(&store, options);
+  ReaperOptions of_job = options;
+  of_job.purpose = store::Purpose::kJob;
+  Reaper reaper(&store, std::move(of_job));
   int held = 0;
+  int fruitless = 0;
   while (true) {
     absl::StatusOr<Reaped> reaped;
     absl::Status status = run.Persist([&] {
@@ -61,7 +68,8 @@ absl::Status RunExpire(store::Store& store, const ReaperOptions& options, bool d
     run.progress.updated += reaped->ended;
     run.progress.skipped = std::max<int64_t>(0, run.progress.matched - run.progress.updated);
     if (status = run.EndStep(); !status.ok()) return status;
-    const bool stuck = reaped->ended == 0 && held >= limits::kReapHeld;
+    fruitless = reaped->ended > 0 ? 0 : fruitless + 1;
+    const bool stuck = fruitless == kFruitless || (fruitless > 0 && held >= limits::kReapHeld);
     if (fresh < limits::kReapBatch || stuck) return absl::OkStatus();
   }
 }
@@ -71,8 +79,11 @@ absl::Status RunPurge(store::Store& store, const PolicyCache& policies,
   for (const PolicyCache::PolicyPointer& policy : policies.All()) {
     if (!policy->retention) continue;
     if (!name_space.empty() && policy->name_space != name_space) continue;
-    absl::Status status = PurgeNamespace(
-        store, {.name_space = policy->name_space, .age = *policy->retention}, dry_run, run);
+    absl::Status status = PurgeNamespace(store,
+                                         {.name_space = policy->name_space,
+                                          .age = *policy->retention,
+                                          .purpose = store::Purpose::kJob},
+                                         dry_run, run);
     if (!status.ok()) return status;
   }
   return absl::OkStatus();

@@ -27,6 +27,14 @@
 
 namespace tracker::store {
 
+// For whom the store is asked. Each kind has connections of its own, so that neither users nor
+// operators can keep upkeep from going on.
+enum class Purpose { kServe, kUpkeep, kJob };
+
+// Asked by what may take long, again and again and from any thread: not OK, it ends with that.
+// Empty: it goes on.
+using GoOn = std::function<absl::Status()>;
+
 enum class Order { kNewestFirst, kOldestFirst, kUpdatedFirst };
 
 // Where a page ended: the last task's create_time (with kUpdatedFirst its update_time) and id.
@@ -55,6 +63,7 @@ struct ListQuery {
   std::optional<Cursor> after;
   // How many tasks to look at before the page ends, though short or empty.
   int scan_limit = limits::kPageScan;
+  Purpose purpose = Purpose::kServe;
 };
 
 struct Page {
@@ -116,6 +125,14 @@ struct ClaimAnswer {
   explicit ClaimAnswer(size_t orders = 0) : tasks(orders), recalls(orders, ClaimRecall::kNew) {}
 };
 
+// Tasks whose alarm has come.
+struct DueQuery {
+  int limit = limits::kReapBatch;
+  Purpose purpose = Purpose::kUpkeep;
+  // Write nothing: leave entries be that no task stands behind.
+  bool only_look = false;
+};
+
 // Finished tasks of a namespace, to be purged.
 struct FinishedQuery {
   std::string name_space;
@@ -124,6 +141,7 @@ struct FinishedQuery {
   // Where to go on: the `next` of an answer.
   std::optional<Cursor> after;
   int limit = limits::kJobStep;
+  Purpose purpose = Purpose::kUpkeep;
 };
 struct FinishedPage {
   std::vector<domain::TaskKey> keys;
@@ -171,6 +189,48 @@ struct CountCheck {
   std::vector<CountMismatch> mismatches;
 };
 
+// What can be wrong with something that is derived from the tasks.
+enum class Fault {
+  // A task has no entry where it must have one.
+  kMissing,
+  // An entry's task is gone.
+  kOrphan,
+  // An entry says otherwise than its task.
+  kStale,
+  // A task has an entry more than once.
+  kDuplicate,
+  // A counter differs from the number of tasks.
+  kMiscount,
+  // The database itself says that an index or a page is damaged.
+  kDamage,
+};
+struct Finding {
+  // The table.
+  std::string where;
+  Fault fault = Fault::kMissing;
+  // How many there are, and the first limits::kFindingExamples of them, for people.
+  int64_t count = 0;
+  std::vector<std::string> examples;
+
+  friend bool operator==(const Finding&, const Finding&) = default;
+};
+struct CheckReport {
+  // Rows that were looked at, and about how many there are to look at.
+  int64_t scanned = 0;
+  int64_t total = 0;
+  // Of what was found, how much was put right; and how much was left since somebody held it, or it
+  // is beyond repair.
+  int64_t repaired = 0;
+  int64_t skipped = 0;
+  std::vector<Finding> findings;
+};
+struct CheckOptions {
+  bool repair = false;
+  GoOn go_on;
+  // Told how far it is, after each step; may be empty.
+  std::function<void(const CheckReport&)> tell;
+};
+
 // Attempts that ended.
 struct AttemptCount {
   int64_t ended = 0;
@@ -184,6 +244,7 @@ struct ApplyOptions {
   // or that comes again. Commands on rows that are held for longer are not tried: kHeld; nor are,
   // with zero, those whose tasks' documents are too much for one transaction: kDeferred.
   absl::Duration patience = limits::kHeldPatience;
+  Purpose purpose = Purpose::kServe;
 };
 
 struct StatusCount {
@@ -231,17 +292,31 @@ class Store {
   virtual absl::StatusOr<std::vector<StatusCount>> Count(const std::string& name_space) = 0;
 
   // Up to `limit` tasks whose alarm_time has come, the earliest first. Locks nothing: apply Expire
-  // to each.
-  virtual absl::StatusOr<std::vector<domain::TaskKey>> ListDue(int limit) = 0;
+  // to each. Alarms that no task stands behind are removed, and never listed.
+  virtual absl::StatusOr<std::vector<domain::TaskKey>> ListDue(const DueQuery& query) = 0;
+  absl::StatusOr<std::vector<domain::TaskKey>> ListDue(int limit) {
+    return ListDue(DueQuery{.limit = limit});
+  }
 
   // One step of looking for finished tasks to purge, oldest first. Locks nothing: apply Purge to
   // each.
   virtual absl::StatusOr<FinishedPage> ListFinished(const FinishedQuery& query) = 0;
 
-  virtual absl::StatusOr<ErrorGroups> GroupErrors(const ErrorGroupQuery& query) = 0;
+  virtual absl::StatusOr<ErrorGroups> GroupErrors(const ErrorGroupQuery& query,
+                                                  const GoOn& go_on) = 0;
+  absl::StatusOr<ErrorGroups> GroupErrors(const ErrorGroupQuery& query) {
+    return GroupErrors(query, GoOn());
+  }
 
   // Recounts the tasks in one snapshot, and compares with what Count says in the same snapshot.
-  virtual absl::StatusOr<CountCheck> CheckCounts() = 0;
+  virtual absl::StatusOr<CountCheck> CheckCounts(const GoOn& go_on) = 0;
+  absl::StatusOr<CountCheck> CheckCounts() { return CheckCounts(GoOn()); }
+
+  // Compares all that is derived from the tasks with the tasks: counters, and the entries and
+  // indexes by which tasks are found. With `repair` it is put right, in bounded steps, while others
+  // write; what is done stays done, and it may be repeated. A change that others commit meanwhile
+  // is never taken for a fault.
+  virtual absl::StatusOr<CheckReport> Check(const CheckOptions& options) = 0;
 
   // Policies. Set answers the policy as it is stored, with its new revision and update_time. With
   // `revision` it is set only if the stored one has that revision (0: there is none); else Aborted.
@@ -269,6 +344,10 @@ class Store {
   // right without it, only slower.
   virtual absl::Status Tidy() = 0;
 
+  // Clears away what slows the store down and takes longer than a bounded step: for a thread of its
+  // own, now and then. Backs off by itself where it does not help.
+  virtual absl::Status Vacuum(const GoOn& go_on) = 0;
+
   // Whether the database answers and can be written.
   virtual absl::Status Ping() = 0;
 
@@ -279,11 +358,14 @@ class Store {
 struct OpenOptions {
   // Apply the migrations that the database lacks; otherwise refuse a database that lacks some.
   bool migrate = true;
-  // Connections for Get, List and Count; those of Apply come on top.
+  // How many threads call Get, List and Count; the connections of others come on top.
   int readers = 2;
   int writers = 2;
   // Added to the database's clock. For tests, which move time by it; read at each use.
   std::function<absl::Duration()> clock_offset;
+  // Told, once, of what an operator should mend though the store can live with it; from any thread.
+  // A word for the event, and a sentence.
+  std::function<void(const std::string& event, const std::string& message)> on_warning;
 };
 
 // Opens the store of a URL: "sqlite:PATH", or "postgresql://user@host/db" (also "postgres://"). The

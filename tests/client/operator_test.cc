@@ -90,6 +90,29 @@ class Admin final : public v1::AdminService::Service {
     writer->Write(last);
     return grpc::Status::OK;
   }
+  grpc::Status Check(grpc::ServerContext*, const v1::CheckRequest*,
+                     grpc::ServerWriter<v1::CheckResponse>* writer) override {
+    v1::CheckResponse response;
+    response.set_scanned(4);
+    writer->Write(response);
+    v1::Finding* finding = response.add_findings();
+    finding->set_table("ready");
+    finding->set_fault(v1::FAULT_ORPHAN);
+    finding->set_count(2);
+    finding->add_examples("jobs/a");
+    response.set_done(true);
+    writer->Write(response);
+    return grpc::Status::OK;
+  }
+  grpc::Status Repair(grpc::ServerContext*, const v1::RepairRequest*,
+                      grpc::ServerWriter<v1::RepairResponse>* writer) override {
+    v1::RepairResponse last;
+    last.set_repaired(5);
+    last.set_skipped(1);
+    last.set_done(true);
+    writer->Write(last);
+    return grpc::Status::OK;
+  }
   grpc::Status CheckCounts(grpc::ServerContext*, const v1::CheckCountsRequest*,
                            v1::CheckCountsResponse* response) override {
     response->set_tasks(9);
@@ -242,6 +265,22 @@ TEST_F(OperatorTest, AdminIsAskedByItsOwnService) {
   EXPECT_EQ(check->mismatches[0].status, TaskStatus::kFailed);
   EXPECT_EQ(check->mismatches[0].counted, 2);
   EXPECT_EQ(check->mismatches[0].actual, 1);
+}
+
+TEST_F(OperatorTest, ACheckTellsWhatItFindsAndARepairWhatItDid) {
+  int told = 0;
+  const auto check = ops_->Check([&](const CheckReport& report) { told += report.scanned == 4; });
+  ASSERT_TRUE(check.ok()) << check.status();
+  EXPECT_EQ(told, 2);
+  ASSERT_EQ(check->findings.size(), 1u);
+  EXPECT_EQ(check->findings[0].table, "ready");
+  EXPECT_EQ(check->findings[0].fault, Fault::kOrphan);
+  EXPECT_EQ(check->findings[0].count, 2);
+  EXPECT_EQ(check->findings[0].examples, std::vector<std::string>{"jobs/a"});
+  const auto repair = ops_->Repair();
+  ASSERT_TRUE(repair.ok()) << repair.status();
+  EXPECT_EQ(repair->repaired, 5);
+  EXPECT_EQ(repair->skipped, 1);
 }
 
 TEST_F(OperatorTest, ErrorsComeInGroups) {

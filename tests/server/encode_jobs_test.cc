@@ -163,5 +163,31 @@ TEST(EncodeCheck, ShowsWhatIsWrong) {
   EXPECT_EQ(out.mismatches(0).actual(), 2);
 }
 
+TEST(EncodeJobs, ReportsHaveEachKindOfFault) {
+  const store::CheckReport report = {
+      .scanned = 9,
+      .total = 10,
+      .repaired = 3,
+      .skipped = 1,
+      .findings = {{"ready", store::Fault::kOrphan, 2, {"jobs/a", "jobs/b"}},
+                   {"file", store::Fault::kDamage, 1, {"page 3"}}}};
+  v1::CheckResponse check;
+  EncodeReport(report, &check);
+  EXPECT_EQ(check.scanned(), 9);
+  EXPECT_EQ(check.total(), 10);
+  ASSERT_EQ(check.findings_size(), 2);
+  EXPECT_EQ(check.findings(0).table(), "ready");
+  EXPECT_EQ(check.findings(0).fault(), v1::FAULT_ORPHAN);
+  EXPECT_EQ(check.findings(0).count(), 2);
+  EXPECT_EQ(check.findings(0).examples(1), "jobs/b");
+  EXPECT_EQ(check.findings(1).fault(), v1::FAULT_DAMAGE);
+  EXPECT_FALSE(check.done());
+  v1::RepairResponse repair;
+  EncodeReport(report, &repair);
+  EXPECT_EQ(repair.findings_size(), 2);
+  EXPECT_EQ(repair.repaired(), 3);
+  EXPECT_EQ(repair.skipped(), 1);
+}
+
 }  // namespace
 }  // namespace tracker::server

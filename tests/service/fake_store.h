@@ -7,6 +7,7 @@
 #include <optional>
 #include <set>
 #include <string>
+#include <thread>
 #include <utility>
 #include <vector>
 
@@ -31,6 +32,9 @@ class FakeStore : public UnavailableStore {
     bool hold = false;
     // Apply and all reads answer as if the database were away.
     bool away = false;
+    // CheckCounts goes on until its caller has it end.
+    bool hold_recount = false;
+    int recounting = 0;
     // The commands of each Apply, by id.
     std::vector<std::vector<std::string>> batches;
     int applying = 0;
@@ -206,13 +210,13 @@ class FakeStore : public UnavailableStore {
     for (const auto& [status, count] : counts) answer.push_back({name_space, status, count});
     return answer;
   }
-  absl::StatusOr<std::vector<domain::TaskKey>> ListDue(int limit) override {
+  absl::StatusOr<std::vector<domain::TaskKey>> ListDue(const store::DueQuery& query) override {
     absl::MutexLock lock(&control_->mutex);
     if (control_->away) return absl::UnavailableError("away");
     std::vector<domain::TaskKey> keys;
     for (const auto& [key, task] : control_->tasks) {
       const bool due = task.alarm_time != absl::UnixEpoch() && task.alarm_time <= control_->now;
-      if (due && static_cast<int>(keys.size()) < limit) keys.push_back(key);
+      if (due && static_cast<int>(keys.size()) < query.limit) keys.push_back(key);
     }
     return keys;
   }
@@ -234,7 +238,8 @@ class FakeStore : public UnavailableStore {
     }
     return page;
   }
-  absl::StatusOr<store::CountCheck> CheckCounts() override {
+  absl::StatusOr<store::CountCheck> CheckCounts(const store::GoOn& go_on) override {
+    if (absl::Status ended = AwaitRecount(go_on); !ended.ok()) return ended;
     absl::MutexLock lock(&control_->mutex);
     return store::CountCheck{.tasks = static_cast<int64_t>(control_->tasks.size())};
   }
@@ -284,6 +289,20 @@ class FakeStore : public UnavailableStore {
   int WriterLanes() const override { return 2; }
 
  private:
+  absl::Status AwaitRecount(const store::GoOn& go_on) {
+    absl::MutexLock lock(&control_->mutex);
+    ++control_->recounting;
+    absl::Status status;
+    while (control_->hold_recount && status.ok()) {
+      control_->mutex.Unlock();
+      status = go_on ? go_on() : absl::OkStatus();
+      std::this_thread::yield();
+      control_->mutex.Lock();
+    }
+    --control_->recounting;
+    return status;
+  }
+
   std::vector<domain::Outcome> RunBatch(store::Batch& batch)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(control_->mutex) {
     batch.Run(control_->now);

@@ -7,6 +7,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/synchronization/notification.h"
+#include "src/base/monotonic.h"
 #include "src/base/token.h"
 #include "src/service/page_token.h"
 #include "src/service/periodic.h"
@@ -414,6 +415,30 @@ TEST(Periodic, ANudgeEndsTheWait) {
   while (steps < 2) std::this_thread::yield();
   periodic.Stop();
   EXPECT_EQ(steps, 2);
+}
+
+// However long the store would take over it.
+TEST_F(TrackerTest, ARecountEndsWithItsCallersPatienceAndWithTheServer) {
+  Open();
+  control_->hold_recount = true;
+  const auto recount = [&](CallContext context) {
+    auto promise = std::make_shared<std::promise<absl::Status>>();
+    tracker_->CheckCounts(std::move(context),
+                          [promise](const absl::StatusOr<store::CountCheck>& check) {
+                            promise->set_value(check.status());
+                          });
+    return promise->get_future();
+  };
+  const auto cancelled = std::make_shared<std::atomic<bool>>(false);
+  std::future<absl::Status> of_gone = recount({.cancelled = cancelled});
+  std::future<absl::Status> of_late =
+      recount({.deadline = base::MonotonicNow() + absl::Milliseconds(20)});
+  std::future<absl::Status> of_patient = recount({});
+  EXPECT_TRUE(absl::IsDeadlineExceeded(of_late.get()));
+  *cancelled = true;
+  EXPECT_TRUE(absl::IsCancelled(of_gone.get()));
+  tracker_->Stop();
+  EXPECT_TRUE(absl::IsUnavailable(of_patient.get()));
 }
 
 }  // namespace

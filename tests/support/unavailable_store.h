@@ -12,6 +12,9 @@ namespace tracker::testing {
 class UnavailableStore : public store::Store {
  public:
   using Store::Apply;
+  using Store::CheckCounts;
+  using Store::GroupErrors;
+  using Store::ListDue;
   std::vector<domain::Outcome> Apply(absl::Span<const domain::Command* const> commands,
                                      const store::ApplyOptions&) override {
     return std::vector<domain::Outcome>(
@@ -28,14 +31,18 @@ class UnavailableStore : public store::Store {
   absl::StatusOr<std::vector<store::StatusCount>> Count(const std::string&) override {
     return Gone();
   }
-  absl::StatusOr<std::vector<domain::TaskKey>> ListDue(int) override { return Gone(); }
+  absl::StatusOr<std::vector<domain::TaskKey>> ListDue(const store::DueQuery&) override {
+    return Gone();
+  }
   absl::StatusOr<store::FinishedPage> ListFinished(const store::FinishedQuery&) override {
     return Gone();
   }
-  absl::StatusOr<store::ErrorGroups> GroupErrors(const store::ErrorGroupQuery&) override {
+  absl::StatusOr<store::ErrorGroups> GroupErrors(const store::ErrorGroupQuery&,
+                                                 const store::GoOn&) override {
     return Gone();
   }
-  absl::StatusOr<store::CountCheck> CheckCounts() override { return Gone(); }
+  absl::StatusOr<store::CountCheck> CheckCounts(const store::GoOn&) override { return Gone(); }
+  absl::StatusOr<store::CheckReport> Check(const store::CheckOptions&) override { return Gone(); }
   absl::StatusOr<domain::Policy> SetPolicy(const domain::Policy&, std::optional<int64_t>) override {
     return Gone();
   }
@@ -50,6 +57,7 @@ class UnavailableStore : public store::Store {
     return Gone();
   }
   absl::Status Tidy() override { return Gone(); }
+  absl::Status Vacuum(const store::GoOn&) override { return Gone(); }
   absl::Status Ping() override { return Gone(); }
   int WriterLanes() const override { return 1; }
 

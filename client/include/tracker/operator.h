@@ -103,10 +103,50 @@ struct CountCheck {
   std::vector<CountMismatch> mismatches;
 };
 
+// What can be wrong with something that is derived from the tasks. The numbers are those on the
+// wire.
+enum class Fault {
+  kUnknown = 0,
+  // A task has no entry where it must have one.
+  kMissing = 1,
+  // An entry's task is gone.
+  kOrphan = 2,
+  // An entry says otherwise than its task.
+  kStale = 3,
+  // A task has the same entry more than once.
+  kDuplicate = 4,
+  // A counter differs from the number of tasks.
+  kMiscount = 5,
+  // The database says that an index or the file is damaged.
+  kDamage = 6,
+};
+
+// One kind of fault in one table.
+struct Finding {
+  std::string table;
+  Fault fault = Fault::kUnknown;
+  int64_t count = 0;
+  // A few of them: "namespace/id" of tasks and entries.
+  std::vector<std::string> examples;
+};
+
+struct CheckReport {
+  // Tasks and entries that were looked at, and about how many there are; 0: unknown.
+  int64_t scanned = 0;
+  int64_t total = 0;
+  // Of what was found, how much was put right, and how much was left.
+  int64_t repaired = 0;
+  int64_t skipped = 0;
+  // Empty: all is right.
+  std::vector<Finding> findings;
+};
+
 class Operator {
  public:
   // Told now and then, at least once a second, on the thread of the call.
   using OnProgress = std::function<void(const JobProgress&)>;
+
+  using OnReport = std::function<void(const CheckReport&)>;
 
   // As Client::Connect.
   static std::shared_ptr<Operator> Connect(const std::string& addresses,
@@ -148,6 +188,15 @@ class Operator {
   // Recounts all tasks and compares with the counters. Reads the whole table, for which the
   // deadline may have to be longer.
   absl::StatusOr<CountCheck> CheckCounts();
+
+  // Compares all that is derived from the tasks (counters, and the entries and indexes by which
+  // tasks are found) with the tasks.
+  absl::StatusOr<CheckReport> Check(const OnReport& on_report = nullptr,
+                                    std::stop_token cancel = {});
+  // The same, and puts right what is wrong, in bounded steps, while all servers go on. It may be
+  // repeated.
+  absl::StatusOr<CheckReport> Repair(const OnReport& on_report = nullptr,
+                                     std::stop_token cancel = {});
 
  private:
   class Impl;

@@ -43,7 +43,6 @@ absl::Status WriteAndCommit(Connection& connection, int bucket, const Batch& bat
   }
   if (!changes.inserts.empty()) {
     progress->inserting = true;
-    progress->lock_timeout = kShortLockTimeout;
     absl::StatusOr<Rows> made = connection.Execute(InsertCall(bucket, changes.inserts));
     if (!made.ok()) return made.status();
     progress->inserting = false;

@@ -19,8 +19,6 @@ struct Progress {
   std::string transaction;
   // It is in its inserts: a transaction of somebody else may be making the same rows.
   bool inserting = false;
-  // How long it waits for a lock by now.
-  absl::Duration lock_timeout = kLockTimeout;
 };
 
 // `batch` has been run at `now`. With `more` as the last statements. Errors as of Connection;

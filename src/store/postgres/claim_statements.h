@@ -6,13 +6,26 @@
 namespace tracker::store::postgres {
 
 // Locks the next claimable tasks. $1 bucket, $2 namespace, $3 how many, $4 rank, $5 available_us
-// and $6 id to go on after, $7 how many to look at. Rows: the clock, the place, whether documents
-// were left out (documents.h), and TRACKER_TASK_COLUMNS; at least one, with NULLs where there is no
-// task.
+// and $6 id to go on after, $7 how many to look at, $8 ids to leave out. Rows: as ClaimColumn; at
+// least one, with NULLs where there is no task.
 extern const Statement kClaim;
-enum ClaimColumn { kClaimClock, kClaimPlace, kClaimLeftOut, kClaimTask };
-// The same, of those whose id has succeeded in all the namespaces $8.
+enum ClaimColumn {
+  kClaimClock,
+  kClaimPlace,
+  // Whether documents were left out (documents.h).
+  kClaimLeftOut,
+  // Where there is no task: whether there are candidates.
+  kClaimHasCandidates,
+  // The first of TRACKER_TASK_COLUMNS.
+  kClaimTask,
+};
+// The same, of those whose id has succeeded in all the namespaces $9.
 extern const Statement kClaimAfter;
+// The next candidates. $1 bucket, $2 namespace, $3 rank, $4 available_us and $5 id to go on after,
+// $6 ids to leave out, $7 how many. Rows: namespace, id.
+extern const Statement kNextCandidates;
+// Reads all of these tasks, so that one that cannot be read makes it fail. By KeyValues.
+extern const Statement kReadable;
 // The place of the last candidate that a step of $7 looked at. $1 bucket, $2 namespace, $4 rank, $5
 // available_us, $6 id to go on after; $3 how many it looked at.
 extern const Statement kLastCandidate;

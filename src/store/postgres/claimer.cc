@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "absl/container/flat_hash_map.h"
+#include "absl/container/flat_hash_set.h"
 #include "absl/random/random.h"
 #include "absl/strings/str_cat.h"
 #include "absl/time/clock.h"
@@ -15,6 +16,7 @@
 #include "src/store/postgres/batch_commit.h"
 #include "src/store/postgres/claim_statements.h"
 #include "src/store/postgres/documents.h"
+#include "src/store/postgres/entry_sweep.h"
 #include "src/store/postgres/statements.h"
 
 namespace tracker::store::postgres {
@@ -27,7 +29,8 @@ using domain::Task;
 constexpr int kMaxTries = 5;
 // Tasks that are read at once: one that turns out not to fit has been read for nothing.
 constexpr int kFirstRows = 256;
-
+// How often one step looks at limits::kClaimScan candidates of which none is to be had.
+constexpr int kSweeps = 4;
 // How long a repeated claim waits for a row that another transaction holds: others wait with it.
 constexpr absl::Duration kRecallPatience = absl::Milliseconds(50);
 
@@ -81,7 +84,8 @@ absl::StatusOr<ClaimAnswer> Claimer::Claim(const ClaimQuery& query) {
     // What was claimed by a commit whose outcome is unknown is remembered: so it is found, and
     // nothing is claimed twice.
     const bool again = absl::IsAborted(status) || absl::IsUnavailable(status) ||
-                       absl::IsUnknown(status) || absl::IsResourceExhausted(status);
+                       absl::IsUnknown(status) || absl::IsResourceExhausted(status) ||
+                       (absl::IsDataLoss(status) && LeaveOutUnreadable(query));
     if (!again) break;
   }
   if (absl::IsInvalidArgument(status) || absl::IsFailedPrecondition(status) ||
@@ -117,6 +121,27 @@ absl::Status Claimer::HandOut(Step& step) {
     }
   }
   return absl::OkStatus();
+}
+
+bool Claimer::LeaveOutUnreadable(const ClaimQuery& query) {
+  absl::StatusOr<ConnectionPool::Lease> lease = read_.pool()->Acquire();
+  const absl::StatusOr<ClaimPlace> from = DecodeClaimPlace(query.from);
+  if (!lease.ok() || !from.ok()) return false;
+  int found = 0;
+  for (int bucket = 0; bucket < read_.buckets(); ++bucket) {
+    absl::StatusOr<Rows> rows = (*lease)->Execute(
+        {kNextCandidates,
+         {absl::StrCat(bucket), query.name_space, absl::StrCat(from->rank),
+          absl::StrCat(from->available_us), from->id, TextArray(unreadable_.Of(query.name_space)),
+          absl::StrCat(limits::kClaimTasks)}});
+    if (!rows.ok()) return false;
+    std::vector<domain::TaskKey> keys;
+    for (int row = 0; row < rows->size(); ++row) {
+      keys.push_back({std::string(rows->Text(row, 0)), std::string(rows->Text(row, 1))});
+    }
+    found += unreadable_.Find(**lease, bucket, keys).value_or(0);
+  }
+  return found > 0;
 }
 
 absl::StatusOr<std::vector<int>> Claimer::Shares(Connection& connection, const ClaimQuery& query,
@@ -190,12 +215,12 @@ struct Starts {
   std::vector<std::string> places;
 };
 
-StatementCall CandidatesCall(const ClaimQuery& query, int bucket, int rows,
-                             const ClaimPlace& from) {
+StatementCall CandidatesCall(const ClaimQuery& query, int bucket, int rows, const ClaimPlace& from,
+                             const std::string& left_out) {
   StatementCall call{
       query.after.empty() ? kClaim : kClaimAfter,
       {absl::StrCat(bucket), query.name_space, absl::StrCat(rows), absl::StrCat(from.rank),
-       absl::StrCat(from.available_us), from.id, absl::StrCat(limits::kClaimScan)}};
+       absl::StrCat(from.available_us), from.id, absl::StrCat(limits::kClaimScan), left_out}};
   if (!query.after.empty()) call.values.push_back(TextArray(query.after));
   return call;
 }
@@ -227,14 +252,14 @@ class LateDocuments {
   LateDocuments(Connection& connection, int bucket, const Rows& rows)
       : connection_(connection), bucket_(bucket), rows_(rows) {}
 
+  // NotFound: what is stored is not Tracker's.
   absl::Status AddTo(int row, Task& task) {
     if (rows_.Text(row, kClaimLeftOut) != "t") return absl::OkStatus();
     if (row >= read_) {
       if (absl::Status status = ReadFrom(row); !status.ok()) return status;
     }
     const auto found = documents_.find(task.key.id);
-    if (found == documents_.end()) return absl::DataLossError("the task's row is gone");
-    if (!found->second.errors.ok()) return found->second.errors.status();
+    if (found == documents_.end() || !found->second.errors.ok()) return absl::NotFoundError("");
     task.data = std::move(found->second.data);
     task.errors = *std::move(found->second.errors);
     return absl::OkStatus();
@@ -273,11 +298,15 @@ absl::Status Claimer::ClaimInBucket(Connection& connection, int bucket, int want
   Starts starts;
   ClaimPlace place = step.from;
   absl::Time now;
+  const std::string left_out = TextArray(unreadable_.Of(query.name_space));
+  // An entry that is there twice brings its task twice.
+  absl::flat_hash_set<std::string> ids;
   bool begun = false;
   bool exhausted = false;
+  int sweeps = 0;
   while (wanted > 0 && step.deal.wanted() > 0 && step.bytes < limits::kClaimBytes && !exhausted) {
     const int rows_wanted = std::min(wanted, begun ? wanted : kFirstRows);
-    const StatementCall call = CandidatesCall(query, bucket, rows_wanted, place);
+    const StatementCall call = CandidatesCall(query, bucket, rows_wanted, place, left_out);
     absl::StatusOr<Rows> rows = begun ? connection.Execute(call) : connection.Begin(call);
     if (!rows.ok()) return rows.status();
     begun = true;
@@ -291,10 +320,11 @@ absl::Status Claimer::ClaimInBucket(Connection& connection, int bucket, int want
       // A row that cannot be read must not stop the claims of all others.
       if (!task.ok()) continue;
       if (absl::Status read = documents.AddTo(row, *task); !read.ok()) {
-        if (absl::IsDataLoss(read)) continue;
+        if (absl::IsNotFound(read)) continue;
         return read;
       }
       place = {-int64_t{task->priority}, absl::ToUnixMicros(task->available_time), task->key.id};
+      if (!ids.insert(task->key.id).second) continue;
       const size_t bytes = step.deal.SizeOf(*task);
       const size_t order = step.deal.Deal(bytes);
       if (order == query.orders.size()) break;
@@ -306,6 +336,18 @@ absl::Status Claimer::ClaimInBucket(Connection& connection, int bucket, int want
     }
     wanted -= found;
     exhausted = found < rows_wanted;
+    const bool in_the_way = found == 0 && starts.tasks.empty() && query.after.empty() &&
+                            rows->Text(0, kClaimHasCandidates) == "t";
+    if (!in_the_way) continue;
+    absl::StatusOr<SweptReady> swept = SweepReady(connection, bucket, query.name_space, place);
+    if (!swept.ok()) return swept.status();
+    // What remains of them is held by others: on behind it.
+    if (swept->removed == 0 && swept->last) place = *swept->last;
+    exhausted = swept->removed == 0 && !swept->last;
+    if (!exhausted && ++sweeps == kSweeps) {
+      step.answer.next = EncodeClaimPlace(place);
+      break;
+    }
   }
   step.answer.now = now;
   if (exhausted && step.deal.wanted() > 0 && !query.after.empty()) {
@@ -322,6 +364,7 @@ absl::Status Claimer::ClaimInBucket(Connection& connection, int bucket, int want
     }
   }
   if (starts.tasks.empty()) {
+    if (sweeps > 0) return connection.Commit();
     connection.Rollback();
     return absl::OkStatus();
   }
@@ -332,13 +375,13 @@ absl::Status Claimer::ClaimInBucket(Connection& connection, int bucket, int want
   }
   batch.Run(now);
   std::vector<domain::Outcome> outcomes = batch.TakeOutcomes();
-  std::vector<std::vector<std::string>> ids(query.orders.size());
+  std::vector<std::vector<std::string>> given(query.orders.size());
   for (size_t i = 0; i < outcomes.size(); ++i) {
-    if (outcomes[i].ok()) ids[starts.orders[i]].push_back(commands[i]->key.id);
+    if (outcomes[i].ok()) given[starts.orders[i]].push_back(commands[i]->key.id);
   }
   Progress progress;
   const absl::Status committed = WriteAndCommit(connection, bucket, batch, now, &progress,
-                                                {RememberCall(query, bucket, ids, now)});
+                                                {RememberCall(query, bucket, given, now)});
   if (absl::IsInvalidArgument(committed)) {
     // Most likely the same claim, sent twice, whose other one was first: which is remembered now.
     return absl::AbortedError(committed.message());

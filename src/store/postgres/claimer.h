@@ -8,6 +8,7 @@
 #include "absl/status/statusor.h"
 #include "src/store/claim_deal.h"
 #include "src/store/postgres/read.h"
+#include "src/store/postgres/unreadable.h"
 #include "src/store/postgres/writer.h"
 #include "src/store/store.h"
 
@@ -39,8 +40,13 @@ class Claimer {
   // What the tokens that were used before still hold, renewed.
   absl::Status Recall(Step& step);
 
+  // Finds the tasks that cannot be read among the next candidates, to leave them out. Whether there
+  // are any.
+  bool LeaveOutUnreadable(const ClaimQuery& query);
+
   const ReadAccess read_;
   Writer& writer_;
+  Unreadable unreadable_;
 };
 
 }  // namespace tracker::store::postgres

@@ -60,7 +60,7 @@ constexpr const char* kSession[] = {
     // Ids are UTF-8, whatever PGCLIENTENCODING says: else two servers could see one task as two.
     "SET client_encoding = 'UTF8'",
     "SET lock_timeout = '500ms'",
-    "SET statement_timeout = '30s'",
+    kStatementTimeout,
     "SET idle_in_transaction_session_timeout = '60s'",
     "SET plan_cache_mode = force_generic_plan",
     "SET enable_seqscan = off",
@@ -85,6 +85,8 @@ absl::Status FromSqlState(absl::string_view state, absl::string_view what) {
   if (state == "40001" || state == "40P01") return absl::AbortedError(text);
   if (state == "55P03") return absl::ResourceExhaustedError(text);
   if (state == "57014") return absl::DeadlineExceededError(text);
+  // One row, or one page, is damaged: not all that came with it.
+  if (state == "XX001" || state == "XX002") return absl::DataLossError(text);
   // Going away or not there yet, out of connections, disk or memory, I/O errors, a standby: it may
   // pass.
   if (is_class("57") || is_class("08") || is_class("53") || is_class("58") || is_class("XX") ||
@@ -243,6 +245,14 @@ absl::Status Connection::Commit(const std::vector<StatementCall>& last) {
     return absl::UnknownError(status.message());
   }
   return status;
+}
+
+void Connection::Cancel() {
+  try {
+    impl_->connection.cancel_query();
+  } catch (const std::exception&) {
+    // A server that cannot be told ends the statement by its own time limit.
+  }
 }
 
 void Connection::Rollback() {

@@ -7,6 +7,7 @@
 //   DeadlineExceeded   the statement was cancelled, by statement_timeout or a person (57014)
 //   Unavailable        the connection is gone or the server is going away; nothing was committed
 //   Unknown            the connection was lost during COMMIT; it may have been committed
+//   DataLoss           what is stored cannot be read (XX001, XX002): some row is damaged
 //   InvalidArgument    the statement's values were refused (classes 22, 23, 54, 21000): some row of
 //   it is the culprit FailedPrecondition there is something wrong with the database: a missing
 //   table, no permission, ...
@@ -63,6 +64,10 @@ struct StatementCall {
   std::vector<std::string> values;
 };
 
+// The time limit of each statement, as a session sets it: no user waits for longer, and upkeep
+// comes again.
+inline constexpr char kStatementTimeout[] = "SET statement_timeout = '30s'";
+
 class Connection {
  public:
   // `url` as libpq takes it. Time limits for connecting and for a silent network are added where
@@ -83,6 +88,12 @@ class Connection {
   // any loss of the connection leaves open whether it was committed.
   absl::Status Commit(const std::vector<StatementCall>& last = {});
   void Rollback();
+
+  // Has the server end the statement that runs, if there is one, with DeadlineExceeded. May be
+  // called from another thread while this one waits for it.
+  void Cancel();
+  // The connection is closed instead of used again.
+  void Abandon() { usable_ = false; }
 
   // Whether the server may still be there.
   bool usable() const { return usable_; }

@@ -6,6 +6,7 @@
 #include "src/base/limits.h"
 #include "src/store/postgres/array_literal.h"
 #include "src/store/postgres/statements.h"
+#include "src/store/postgres/stoppable.h"
 
 namespace tracker::store::postgres {
 namespace {
@@ -104,28 +105,6 @@ const Statement kForgetClaims = {
     " ORDER BY claim_us LIMIT $2::int FOR UPDATE SKIP LOCKED))"
     " AND claim_us < (extract(epoch FROM now()) * 1000000)::bigint - $3::bigint"};
 
-// Whose dead rows lie in the way of what reads their index from its beginning, as every claim and
-// every look for what is due does. Autovacuum looks once a minute, in which millions may pile up. A
-// vacuum reads the whole index: so the more there is in it, the more dead rows it must be worth.
-const Statement kPiledUp = {
-    "piled_up",
-    "SELECT relname FROM pg_stat_user_tables WHERE schemaname = 'tracker'"
-    " AND relname IN ('ready', 'alarm') AND n_dead_tup > 10000 + n_live_tup / 50"};
-
-// Another server's vacuum of the same table is enough.
-absl::Status VacuumPiledUp(const ReadAccess& read) {
-  absl::StatusOr<Rows> tables = read.Read({kPiledUp, {}});
-  if (!tables.ok()) return tables.status();
-  for (int row = 0; row < tables->size(); ++row) {
-    const std::string sql = absl::StrCat(
-        "VACUUM (SKIP_LOCKED, INDEX_CLEANUP ON, TRUNCATE OFF) tracker.", tables->Text(row, 0));
-    const absl::StatusOr<Rows> done =
-        read.With([&](Connection& connection) { return connection.ExecuteText(sql); });
-    if (!done.ok()) return done.status();
-  }
-  return absl::OkStatus();
-}
-
 std::string Micros(absl::Duration duration) {
   return absl::StrCat(absl::ToInt64Microseconds(duration));
 }
@@ -145,15 +124,15 @@ absl::StatusOr<std::vector<StatusCount>> Count(const ReadAccess& read,
   return counts;
 }
 
-absl::StatusOr<CountCheck> CheckCounts(const ReadAccess& read) {
-  absl::StatusOr<Rows> rows = read.With([](Connection& connection) -> absl::StatusOr<Rows> {
+absl::StatusOr<CountCheck> CheckCounts(const ReadAccess& read, const GoOn& go_on) {
+  absl::StatusOr<Rows> rows = read.With([&](Connection& connection) -> absl::StatusOr<Rows> {
     if (absl::Status begun = connection.Begin(); !begun.ok()) return begun;
     // It reads every task: once and in the table's order, however long that takes.
     for (const char* sql : {"SET LOCAL statement_timeout = '30min'",
                             "SET LOCAL enable_seqscan = on", "SET LOCAL plan_cache_mode = auto"}) {
       if (absl::StatusOr<Rows> set = connection.ExecuteText(sql); !set.ok()) return set.status();
     }
-    absl::StatusOr<Rows> checked = connection.Execute({kCheckCounts, {}});
+    absl::StatusOr<Rows> checked = ExecuteStoppable(connection, {kCheckCounts, {}}, go_on);
     connection.Rollback();
     return checked;
   });
@@ -196,7 +175,7 @@ absl::Status Tidy(const ReadAccess& read) {
     }
     if (absl::Status status = read.Write(calls); !status.ok()) return status;
   }
-  return VacuumPiledUp(read);
+  return absl::OkStatus();
 }
 
 }  // namespace tracker::store::postgres

@@ -15,7 +15,7 @@ namespace tracker::store::postgres {
 
 absl::StatusOr<std::vector<StatusCount>> Count(const ReadAccess& read,
                                                const std::string& name_space);
-absl::StatusOr<CountCheck> CheckCounts(const ReadAccess& read);
+absl::StatusOr<CountCheck> CheckCounts(const ReadAccess& read, const GoOn& go_on);
 absl::StatusOr<AttemptCount> CountAttempts(const ReadAccess& read, const std::string& name_space,
                                            absl::Duration window, absl::Time since);
 absl::Status Tidy(const ReadAccess& read);

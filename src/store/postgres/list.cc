@@ -10,6 +10,7 @@
 #include "src/store/postgres/array_literal.h"
 #include "src/store/postgres/reader.h"
 #include "src/store/postgres/statements.h"
+#include "src/store/postgres/stoppable.h"
 
 namespace tracker::store::postgres {
 namespace {
@@ -64,16 +65,17 @@ const Statement kNewest = {"newest", TRACKER_LIST("create_us", "<", "DESC")};
 const Statement kOldest = {"oldest", TRACKER_LIST("create_us", ">", "ASC")};
 
 // By update_time: what is idle along its own index, and what is in progress, of which there is no
-// more than there are workers. A task that moves between the two has one row in one snapshot.
+// more than there are workers. A task that moves between the two has one row in one snapshot. An
+// entry that does not agree with its task (entry_sweep.h) is passed over.
 #define TRACKER_UPDATED(rows) \
   " FROM ((SELECT t.* FROM tracker.idle i CROSS JOIN LATERAL (SELECT " TRACKER_TASK_COLUMNS("") \
   ", error_print FROM tracker.task WHERE bucket = i.bucket AND namespace = i.namespace"         \
-  " AND id = i.id OFFSET 0) t"                                                                  \
+  " AND id = i.id AND update_us = i.update_us AND status <> 10 OFFSET 0) t"                                                                 \
   " WHERE i.namespace = $1 AND (i.update_us, i.id) < ($2::bigint, $3::text)"                    \
   " ORDER BY i.update_us DESC, i.id DESC LIMIT " rows ")"                                       \
   " UNION ALL (SELECT t.* FROM tracker.alarm a CROSS JOIN LATERAL (SELECT " TRACKER_TASK_COLUMNS( \
       "") ", error_print FROM tracker.task WHERE bucket = a.bucket AND namespace = a.namespace" \
-  " AND id = a.id OFFSET 0) t"                                                                  \
+  " AND id = a.id AND status = 10 OFFSET 0) t"                                                                 \
   " WHERE a.namespace = $1 AND a.held AND (t.update_us, t.id) < ($2::bigint, $3::text)"         \
   " ORDER BY t.update_us DESC, t.id DESC LIMIT " rows ")) u"                                    \
   " ORDER BY update_us DESC, id DESC LIMIT " rows
@@ -152,6 +154,10 @@ class Pager {
     page_.now = absl::FromUnixMicros(rows.Int(row, 0)) + read_.ClockOffset();
     return TaskFrom(rows, row, first);
   }
+  // Two entries of one task follow one another.
+  bool IsLast(const Task& task) const {
+    return !page_.tasks.empty() && page_.tasks.back().key == task.key;
+  }
   // False: it is full.
   bool Add(Task task) {
     task.lock.clear();
@@ -171,6 +177,7 @@ class Pager {
     for (int row = 0; row < rows->size(); ++row) {
       absl::StatusOr<Task> task = TaskAt(*rows, row, 1);
       if (!task.ok()) return task.status();
+      if (IsLast(*task)) continue;
       if (!Add(*std::move(task))) {
         End(/*more=*/true);
         return absl::OkStatus();
@@ -195,7 +202,9 @@ class Pager {
     for (int row = 0; row < rows->size(); ++row) {
       absl::StatusOr<Task> task = TaskAt(*rows, row, 3);
       if (!task.ok()) return task.status();
-      if (rows->Text(row, 2) != "t") {
+      if (IsLast(*task)) {
+        // Its first row counts.
+      } else if (rows->Text(row, 2) != "t") {
         cursor_ = CursorAt(*task, query_.order);
       } else if (!Add(*std::move(task))) {
         page_.scanned += looked_at;
@@ -251,12 +260,16 @@ absl::StatusOr<Page> List(const ReadAccess& read, const ListQuery& query) {
   return Pager(read, query).Run();
 }
 
-absl::StatusOr<ErrorGroups> GroupErrors(const ReadAccess& read, const ErrorGroupQuery& query) {
-  absl::StatusOr<Rows> rows =
-      read.Read({kGroupErrors,
-                 {query.name_space, StatusesLiteral(query.statuses),
-                  // One more tells whether there are older ones.
-                  absl::StrCat(query.scan_limit + 1), absl::StrCat(query.limit)}});
+absl::StatusOr<ErrorGroups> GroupErrors(const ReadAccess& read, const ErrorGroupQuery& query,
+                                        const GoOn& go_on) {
+  absl::StatusOr<Rows> rows = read.With([&](Connection& connection) {
+    return ExecuteStoppable(connection,
+                            {kGroupErrors,
+                             {query.name_space, StatusesLiteral(query.statuses),
+                              // One more tells whether there are older ones.
+                              absl::StrCat(query.scan_limit + 1), absl::StrCat(query.limit)}},
+                            go_on);
+  });
   if (!rows.ok()) return rows.status();
   ErrorGroups answer;
   for (int row = 0; row < rows->size(); ++row) {

@@ -8,6 +8,7 @@
 namespace tracker::store::postgres {
 
 absl::StatusOr<Page> List(const ReadAccess& read, const ListQuery& query);
-absl::StatusOr<ErrorGroups> GroupErrors(const ReadAccess& read, const ErrorGroupQuery& query);
+absl::StatusOr<ErrorGroups> GroupErrors(const ReadAccess& read, const ErrorGroupQuery& query,
+                                        const GoOn& go_on);
 
 }  // namespace tracker::store::postgres

@@ -4,6 +4,8 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "src/base/limits.h"
+#include "src/store/postgres/check.h"
 #include "src/store/postgres/claimer.h"
 #include "src/store/postgres/connection_pool.h"
 #include "src/store/postgres/counters.h"
@@ -12,6 +14,7 @@
 #include "src/store/postgres/policies.h"
 #include "src/store/postgres/read.h"
 #include "src/store/postgres/reader.h"
+#include "src/store/postgres/vacuum.h"
 #include "src/store/postgres/writer.h"
 
 namespace tracker::store {
@@ -19,27 +22,39 @@ namespace {
 
 // Claims of two namespaces may be on their way at once, and the look for those that wait.
 constexpr int kClaimers = 3;
-// The reaper, the folder, the purge and the health check, of which two at once are served.
-constexpr int kBackground = 2;
+// Of the threads that write policies or read them for all, besides the readers: one, as the policy
+// cache does one thing at a time; and the breaker.
+constexpr int kPolicies = 2;
+// The reaper, the purge, the folder and the vacuum.
+constexpr int kUpkeep = 4;
+constexpr int kHealth = 1;
 
 class PostgresStore : public Store {
  public:
   PostgresStore(const std::string& url, int buckets, const OpenOptions& options)
       : lanes_(std::max(1, options.writers)),
-        // The reaper and the purge write too, one at a time, and the lanes must not wait for them.
-        write_pool_(url, lanes_ + 1),
+        write_pool_(url, lanes_),
         claim_pool_(url, kClaimers),
-        // What runs in the background reads too, and must not wait for a page.
-        read_pool_(url, std::max(1, options.readers) + kBackground),
+        // A job counts before it begins.
+        read_pool_(url, std::max(1, options.readers) + kPolicies + limits::kJobs),
+        upkeep_pool_(url, kUpkeep),
+        job_pool_(url, limits::kJobs),
+        health_pool_(url, kHealth),
         writer_(&write_pool_, buckets, options.clock_offset),
         claim_writer_(&claim_pool_, buckets, options.clock_offset),
+        upkeep_writer_(&upkeep_pool_, buckets, options.clock_offset),
+        job_writer_(&job_pool_, buckets, options.clock_offset),
         claimer_(postgres::ReadAccess(&claim_pool_, buckets, options.clock_offset), &claim_writer_),
-        read_(&read_pool_, buckets, options.clock_offset) {}
+        read_(&read_pool_, buckets, options.clock_offset),
+        upkeep_(&upkeep_pool_, buckets, options.clock_offset),
+        jobs_(&job_pool_, buckets, options.clock_offset),
+        health_(&health_pool_, buckets, options.clock_offset),
+        vacuumer_(&upkeep_, options.on_warning) {}
 
   using Store::Apply;
   std::vector<domain::Outcome> Apply(absl::Span<const domain::Command* const> commands,
                                      const ApplyOptions& options) override {
-    return writer_.Apply(commands, options);
+    return WriterOf(options.purpose).Apply(commands, options);
   }
   absl::StatusOr<ClaimAnswer> Claim(const ClaimQuery& query) override {
     return claimer_.Claim(query);
@@ -50,21 +65,27 @@ class PostgresStore : public Store {
   }
   domain::Outcome Get(const domain::TaskKey& key) override { return postgres::Get(read_, key); }
   absl::StatusOr<Page> List(const ListQuery& query) override {
-    return postgres::List(read_, query);
+    return postgres::List(AccessOf(query.purpose), query);
   }
   absl::StatusOr<std::vector<StatusCount>> Count(const std::string& name_space) override {
     return postgres::Count(read_, name_space);
   }
-  absl::StatusOr<std::vector<domain::TaskKey>> ListDue(int limit) override {
-    return postgres::ListDue(read_, limit);
+  absl::StatusOr<std::vector<domain::TaskKey>> ListDue(const DueQuery& query) override {
+    return postgres::ListDue(AccessOf(query.purpose), query);
   }
   absl::StatusOr<FinishedPage> ListFinished(const FinishedQuery& query) override {
-    return postgres::ListFinished(read_, query);
+    return postgres::ListFinished(AccessOf(query.purpose), query);
   }
-  absl::StatusOr<ErrorGroups> GroupErrors(const ErrorGroupQuery& query) override {
-    return postgres::GroupErrors(read_, query);
+  absl::StatusOr<ErrorGroups> GroupErrors(const ErrorGroupQuery& query,
+                                          const GoOn& go_on) override {
+    return postgres::GroupErrors(jobs_, query, go_on);
   }
-  absl::StatusOr<CountCheck> CheckCounts() override { return postgres::CheckCounts(read_); }
+  absl::StatusOr<CountCheck> CheckCounts(const GoOn& go_on) override {
+    return postgres::CheckCounts(jobs_, go_on);
+  }
+  absl::StatusOr<CheckReport> Check(const CheckOptions& options) override {
+    return postgres::Check(jobs_, options);
+  }
   absl::StatusOr<domain::Policy> SetPolicy(const domain::Policy& policy,
                                            std::optional<int64_t> revision) override {
     return postgres::SetPolicy(read_, policy, revision);
@@ -83,20 +104,47 @@ class PostgresStore : public Store {
                                              absl::Time since) override {
     return postgres::CountAttempts(read_, name_space, window, since);
   }
-  absl::Status Tidy() override { return postgres::Tidy(read_); }
-  absl::Status Ping() override { return postgres::Ping(read_); }
+  absl::Status Tidy() override { return postgres::Tidy(upkeep_); }
+  absl::Status Vacuum(const GoOn& go_on) override { return vacuumer_.Run(go_on); }
+  absl::Status Ping() override { return postgres::Ping(health_); }
   int WriterLanes() const override { return lanes_; }
 
  private:
+  const postgres::ReadAccess& AccessOf(Purpose purpose) const {
+    switch (purpose) {
+      case Purpose::kUpkeep: return upkeep_;
+      case Purpose::kJob: return jobs_;
+      default: return read_;
+    }
+  }
+  postgres::Writer& WriterOf(Purpose purpose) {
+    switch (purpose) {
+      case Purpose::kUpkeep: return upkeep_writer_;
+      case Purpose::kJob: return job_writer_;
+      default: return writer_;
+    }
+  }
+
   const int lanes_;
+  // Each has as many connections as there are threads that use it at once: so nobody waits for
+  // another's statement, and nothing that an operator starts keeps upkeep or health waiting.
   postgres::ConnectionPool write_pool_;
   postgres::ConnectionPool claim_pool_;
   postgres::ConnectionPool read_pool_;
+  postgres::ConnectionPool upkeep_pool_;
+  postgres::ConnectionPool job_pool_;
+  postgres::ConnectionPool health_pool_;
   postgres::Writer writer_;
   // Renews what repeated claims hold, on the connections of claims.
   postgres::Writer claim_writer_;
+  postgres::Writer upkeep_writer_;
+  postgres::Writer job_writer_;
   postgres::Claimer claimer_;
   postgres::ReadAccess read_;
+  postgres::ReadAccess upkeep_;
+  postgres::ReadAccess jobs_;
+  postgres::ReadAccess health_;
+  postgres::Vacuumer vacuumer_;
 };
 
 const postgres::Statement kEncoding = {"encoding", "SELECT current_setting('server_encoding')"};

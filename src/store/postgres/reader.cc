@@ -1,8 +1,10 @@
 #include "src/store/postgres/reader.h"
 
+#include <algorithm>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "src/store/postgres/entry_sweep.h"
 #include "src/store/postgres/statements.h"
 #include "src/store/postgres/writer.h"
 
@@ -16,6 +18,10 @@ using domain::TaskKey;
 
 // Tasks that one step of the purge looks at: no rows are longer than their key here.
 constexpr int kFinishedScan = 5000;
+// Alarms that are looked at at once in search of those that no task stands behind, and how often
+// that is done within one call.
+constexpr int kSweepDueRows = 5000;
+constexpr int kSweepsOfDue = 20;
 
 }  // namespace
 
@@ -39,17 +45,47 @@ Outcome Get(const ReadAccess& read, const TaskKey& key) {
           .now = absl::FromUnixMicros(rows->Int(0, 0)) + read.ClockOffset()};
 }
 
-absl::StatusOr<std::vector<TaskKey>> ListDue(const ReadAccess& read, int limit) {
-  std::vector<TaskKey> keys;
-  for (int bucket = 0; bucket < read.buckets() && static_cast<int>(keys.size()) < limit; ++bucket) {
-    absl::StatusOr<Rows> rows =
-        read.Read({kDue,
-                   {absl::StrCat(bucket), absl::StrCat(limit - keys.size()),
-                    absl::StrCat(absl::ToInt64Microseconds(read.ClockOffset()))}});
+namespace {
+
+// Of one bucket. Rows that no task stands behind lie in the way of those after them, so they are
+// removed, and the list is read again; what a step has not removed is for the next call.
+absl::Status AppendDue(const ReadAccess& read, int bucket, const DueQuery& query,
+                       std::vector<TaskKey>& keys) {
+  const size_t before = keys.size();
+  const int64_t offset_us = absl::ToInt64Microseconds(read.ClockOffset());
+  for (int sweeps = 0;; ++sweeps) {
+    absl::StatusOr<Rows> rows = read.Read(
+        {kDue,
+         {absl::StrCat(bucket), absl::StrCat(query.limit - before), absl::StrCat(offset_us)}});
     if (!rows.ok()) return rows.status();
+    keys.resize(before);
+    int unheld = 0;
     for (int row = 0; row < rows->size(); ++row) {
-      keys.push_back({std::string(rows->Text(row, 0)), std::string(rows->Text(row, 1))});
+      if (rows->Text(row, 2) != "t") {
+        ++unheld;
+        continue;
+      }
+      TaskKey key{std::string(rows->Text(row, 0)), std::string(rows->Text(row, 1))};
+      // Twice the same alarm, one after the other.
+      if (keys.size() == before || keys.back() != key) keys.push_back(std::move(key));
     }
+    if (unheld == 0 || query.only_look || sweeps == kSweepsOfDue) return absl::OkStatus();
+    absl::StatusOr<int64_t> removed = read.With([&](Connection& connection) {
+      return SweepDue(connection, bucket, std::max(kSweepDueRows, rows->size()), offset_us);
+    });
+    if (!removed.ok()) return removed.status();
+    // Somebody else was first with all of them, or holds them.
+    if (*removed == 0 && keys.size() > before) return absl::OkStatus();
+  }
+}
+
+}  // namespace
+
+absl::StatusOr<std::vector<TaskKey>> ListDue(const ReadAccess& read, const DueQuery& query) {
+  std::vector<TaskKey> keys;
+  for (int bucket = 0; bucket < read.buckets() && static_cast<int>(keys.size()) < query.limit;
+       ++bucket) {
+    if (absl::Status status = AppendDue(read, bucket, query, keys); !status.ok()) return status;
   }
   return keys;
 }

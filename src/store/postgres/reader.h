@@ -11,7 +11,7 @@
 namespace tracker::store::postgres {
 
 domain::Outcome Get(const ReadAccess& read, const domain::TaskKey& key);
-absl::StatusOr<std::vector<domain::TaskKey>> ListDue(const ReadAccess& read, int limit);
+absl::StatusOr<std::vector<domain::TaskKey>> ListDue(const ReadAccess& read, const DueQuery& query);
 absl::StatusOr<FinishedPage> ListFinished(const ReadAccess& read, const FinishedQuery& query);
 absl::Status Ping(const ReadAccess& read);
 

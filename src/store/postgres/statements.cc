@@ -10,6 +10,7 @@
 #include "src/store/errors_json.h"
 #include "src/store/postgres/array_literal.h"
 #include "src/store/postgres/documents.h"
+#include "src/store/postgres/entry_sweep.h"
 
 namespace tracker::store::postgres {
 
@@ -107,10 +108,13 @@ const Statement kGet = {"get", "SELECT " TRACKER_NOW_US ", " TRACKER_TASK_COLUMN
 
 // now() here, since an index cannot be searched by a volatile function; the transaction has just
 // begun.
-const Statement kDue = {"due",
-                        "SELECT namespace, id FROM tracker.alarm WHERE bucket = $1::int"
-                        " AND due_us <= (extract(epoch FROM now()) * 1000000)::bigint + $3::bigint"
-                        " ORDER BY due_us, namespace, id LIMIT $2::int"};
+const Statement kDue = {
+    "due",
+    "SELECT e.namespace, e.id, t.holds IS TRUE FROM ("
+    "SELECT due_us, namespace, id, held FROM tracker.alarm WHERE bucket = $1::int"
+    " AND due_us <= (extract(epoch FROM now()) * 1000000)::bigint + $3::bigint"
+    " ORDER BY due_us, namespace, id LIMIT $2::int) e" TRACKER_BEHIND_ENTRY(
+        TRACKER_ALARM_HOLDS) " ORDER BY e.due_us, e.namespace, e.id"};
 
 // $1 namespace, $2 create_us and $3 id to go on after, $4 age, $5 how many to look at.
 const Statement kFinished = {

@@ -62,7 +62,8 @@ extern const Statement kSucceeded;
 // Adds to the counters. $1 bucket, $2 namespaces, $3 statuses, $4 deltas.
 extern const Statement kAddCounts;
 extern const Statement kGet;
-// $1 bucket, $2 limit, $3 what to add to the clock, in microseconds.
+// The earliest alarms that have come. $1 bucket, $2 limit, $3 what to add to the clock, in
+// microseconds. Rows: namespace, id, and whether a task stands behind the alarm.
 extern const Statement kDue;
 // Adds the attempts that ended. $1 bucket, $2 namespaces, $3 seconds, $4 ended, $5 failed.
 extern const Statement kAddAttempts;

@@ -10,6 +10,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/time/clock.h"
 #include "src/base/limits.h"
+#include "src/base/monotonic.h"
 #include "src/store/postgres/documents.h"
 #include "src/store/postgres/statements.h"
 
@@ -85,7 +86,7 @@ std::vector<Outcome> Writer::Apply(absl::Span<const Command* const> commands,
 std::vector<Outcome> Writer::ApplyUnheld(absl::Span<const Command* const> commands) {
   // By bucket, and within it the rows that somebody else is making apart. Commands on one task stay
   // together, in order.
-  const std::vector<bool> apart = WhichAreInTheMaking(commands);
+  const std::vector<bool> apart = WhichAreApart(commands);
   std::map<std::pair<int, bool>, std::vector<size_t>> groups;
   for (size_t i = 0; i < commands.size(); ++i) {
     groups[{BucketOf(commands[i]->key.id, buckets_), apart[i]}].push_back(i);
@@ -95,7 +96,7 @@ std::vector<Outcome> Writer::ApplyUnheld(absl::Span<const Command* const> comman
     Commands part;
     part.reserve(members.size());
     for (const size_t i : members) part.push_back(commands[i]);
-    absl::Duration patience = kLockPatience;
+    const base::MonotonicTime patience = base::MonotonicNow() + kLockPatience;
     std::vector<Outcome> results = ApplyBucket(group.first, part, patience);
     for (size_t i = 0; i < members.size(); ++i) outcomes[members[i]] = std::move(results[i]);
   }
@@ -103,7 +104,7 @@ std::vector<Outcome> Writer::ApplyUnheld(absl::Span<const Command* const> comman
 }
 
 std::vector<Outcome> Writer::ApplyBucket(int bucket, const Commands& commands,
-                                         absl::Duration& patience) {
+                                         base::MonotonicTime patience) {
   int conflicts = 0;
   int losses = 0;
   while (true) {
@@ -122,8 +123,7 @@ std::vector<Outcome> Writer::ApplyBucket(int bucket, const Commands& commands,
         SleepJittered(absl::Milliseconds(conflicts));
         break;
       case absl::StatusCode::kResourceExhausted:
-        patience -= progress.lock_timeout;
-        if (patience <= absl::ZeroDuration()) {
+        if (base::MonotonicNow() >= patience) {
           return AllRefused(commands.size(), Reason::kStoreUnavailable,
                             "another session holds the table, or many rows of it");
         }
@@ -151,6 +151,7 @@ std::vector<Outcome> Writer::ApplyBucket(int bucket, const Commands& commands,
         }
         SleepJittered(absl::Milliseconds(50 * losses));
         break;
+      case absl::StatusCode::kDataLoss:
       case absl::StatusCode::kInvalidArgument: return Split(bucket, commands, status, patience);
       default:
         return AllRefused(commands.size(), Reason::kInternal,
@@ -160,19 +161,25 @@ std::vector<Outcome> Writer::ApplyBucket(int bucket, const Commands& commands,
 }
 
 // Finds the command that spoils the transaction for the others: ResourceExhausted, a row that
-// somebody else is making; InvalidArgument, values that the database refuses.
+// somebody else is making; InvalidArgument, values that the database refuses; DataLoss, a row that it
+// cannot read.
 std::vector<Outcome> Writer::Split(int bucket, const Commands& commands, const absl::Status& why,
-                                   absl::Duration& patience) {
+                                   base::MonotonicTime patience) {
   const TaskKey& first = commands.front()->key;
   // All commands on one task are one culprit, and are never parted.
   const auto others = std::find_if(commands.begin(), commands.end(),
                                    [&](const Command* command) { return command->key != first; });
   if (others == commands.end()) {
+    if (absl::IsDataLoss(why)) {
+      KeepApart(first);
+      return AllRefused(commands.size(), Reason::kInternal,
+                        "the database cannot read the task's row");
+    }
     if (!absl::IsResourceExhausted(why)) {
       return AllRefused(commands.size(), Reason::kInternal,
                         absl::StrCat("the database refused the task's values: ", why.message()));
     }
-    RememberInTheMaking(first);
+    KeepApart(first);
     return AllRefused(commands.size(), Reason::kHeld, "another session is making the task");
   }
   Batch keys(commands);
@@ -288,21 +295,21 @@ absl::Status Writer::LoadPrerequisites(Connection& connection, int bucket, Batch
   return absl::OkStatus();
 }
 
-std::vector<bool> Writer::WhichAreInTheMaking(absl::Span<const Command* const> commands) {
+std::vector<bool> Writer::WhichAreApart(absl::Span<const Command* const> commands) {
   std::vector<bool> answer(commands.size(), false);
   absl::MutexLock lock(&mutex_);
-  if (in_the_making_.empty()) return answer;
-  absl::erase_if(in_the_making_, [](auto& row) { return --row.second <= 0; });
+  if (apart_.empty()) return answer;
+  absl::erase_if(apart_, [](auto& row) { return --row.second <= 0; });
   for (size_t i = 0; i < commands.size(); ++i) {
-    answer[i] = in_the_making_.contains(commands[i]->key);
+    answer[i] = apart_.contains(commands[i]->key);
   }
   return answer;
 }
 
-void Writer::RememberInTheMaking(const TaskKey& key) {
+void Writer::KeepApart(const TaskKey& key) {
   absl::MutexLock lock(&mutex_);
-  if (in_the_making_.size() >= kMaxApart) in_the_making_.clear();
-  in_the_making_[key] = kApartFor;
+  if (apart_.size() >= kMaxApart) apart_.clear();
+  apart_[key] = kApartFor;
 }
 
 }  // namespace tracker::store::postgres

@@ -11,6 +11,7 @@
 #include "absl/synchronization/mutex.h"
 #include "absl/time/time.h"
 #include "absl/types/span.h"
+#include "src/base/monotonic.h"
 #include "src/domain/command.h"
 #include "src/store/batch.h"
 #include "src/store/postgres/batch_commit.h"
@@ -37,9 +38,9 @@ class Writer {
 
   // Each command once: those on rows that others hold are kHeld.
   std::vector<domain::Outcome> ApplyUnheld(absl::Span<const domain::Command* const> commands);
-  // `patience`: how much longer to wait for locks that are no rows', in all.
+  // `patience`: until when to wait for locks that are no rows'.
   std::vector<domain::Outcome> ApplyBucket(int bucket, const Commands& commands,
-                                           absl::Duration& patience);
+                                           base::MonotonicTime patience);
   // Whether somebody holds the table itself so that nothing can be written.
   bool TableIsLocked();
   absl::Status RunOnce(int bucket, Batch& batch, Progress* progress, TransactionName* name);
@@ -48,21 +49,21 @@ class Writer {
   static absl::Status LoadDocuments(Connection& connection, int bucket, Batch& batch);
   static absl::Status LoadPrerequisites(Connection& connection, int bucket, Batch& batch);
   std::vector<domain::Outcome> Split(int bucket, const Commands& commands, const absl::Status& why,
-                                     absl::Duration& patience);
+                                     base::MonotonicTime patience);
 
-  // For each command, whether its row was seen to be in the making by somebody else; the same for
-  // all commands on one row.
-  std::vector<bool> WhichAreInTheMaking(absl::Span<const domain::Command* const> commands);
-  void RememberInTheMaking(const domain::TaskKey& key);
+  // For each command, whether its row is kept apart; the same for all commands on one row.
+  std::vector<bool> WhichAreApart(absl::Span<const domain::Command* const> commands);
+  void KeepApart(const domain::TaskKey& key);
 
   ConnectionPool* const pool_;
   const int buckets_;
   const std::function<absl::Duration()> clock_offset_;
 
   absl::Mutex mutex_;
-  // Rows that somebody else's open transaction inserts, and how many more calls of Apply keep them
-  // apart: an insert of the same key can only wait, and stalls what is in the same transaction.
-  absl::flat_hash_map<domain::TaskKey, int> in_the_making_ ABSL_GUARDED_BY(mutex_);
+  // Rows that spoil the transactions of others, and how many more calls of Apply keep them apart.
+  // Somebody else's open transaction inserts them, so that an insert of the same key can only wait;
+  // or the database cannot read them.
+  absl::flat_hash_map<domain::TaskKey, int> apart_ ABSL_GUARDED_BY(mutex_);
 };
 
 }  // namespace tracker::store::postgres

@@ -10,6 +10,9 @@
 namespace tracker::store::sqlite {
 namespace {
 
+// How long a recount of everything may take.
+constexpr absl::Duration kRecount = absl::Minutes(30);
+
 // Of a statement whose columns are namespace, status, count.
 absl::StatusOr<std::vector<StatusCount>> ReadAll(Statement& select) {
   std::vector<StatusCount> counts;
@@ -67,17 +70,18 @@ absl::StatusOr<std::vector<StatusCount>> ReadCounts(Connection& connection,
   return ReadAll(*select);
 }
 
-absl::StatusOr<CountCheck> CheckCounts(Connection& connection) {
+absl::StatusOr<CountCheck> CheckCounts(Connection& connection, const GoOn& go_on) {
+  const Deadline deadline(connection, kRecount, go_on);
   // One snapshot for both.
   const absl::StatusOr<Transaction> snapshot = Transaction::BeginRead(connection);
   if (!snapshot.ok()) return snapshot.status();
   const absl::StatusOr<std::vector<StatusCount>> counted = ReadCounts(connection, "");
-  if (!counted.ok()) return counted.status();
+  if (!counted.ok()) return WhyEnded(counted.status(), go_on);
   absl::StatusOr<Statement> recount = connection.Prepare(
       "SELECT namespace, status, count(*) FROM task NOT INDEXED GROUP BY namespace, status");
   if (!recount.ok()) return recount.status();
   const absl::StatusOr<std::vector<StatusCount>> actual = ReadAll(*recount);
-  if (!actual.ok()) return actual.status();
+  if (!actual.ok()) return WhyEnded(actual.status(), go_on);
 
   CountCheck check;
   std::map<std::pair<std::string, domain::Status>, CountMismatch> compared;
@@ -96,6 +100,18 @@ absl::StatusOr<CountCheck> CheckCounts(Connection& connection) {
     if (both.counted != both.actual) check.mismatches.push_back(std::move(both));
   }
   return check;
+}
+
+absl::Status RepairCounts(Connection& connection, const std::string& name_space) {
+  absl::StatusOr<Statement> clear =
+      connection.Prepare("DELETE FROM task_count WHERE namespace = ?");
+  if (!clear.ok()) return clear.status();
+  if (absl::Status status = clear->Bind(name_space).Run(); !status.ok()) return status;
+  absl::StatusOr<Statement> count = connection.Prepare(
+      "INSERT INTO task_count (namespace, status, n) SELECT namespace, status, count(*) "
+      "FROM task WHERE namespace = ? GROUP BY status");
+  if (!count.ok()) return count.status();
+  return count->Bind(name_space).Run();
 }
 
 absl::StatusOr<AttemptCount> CountAttempts(Connection& connection, const std::string& name_space,

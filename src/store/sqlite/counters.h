@@ -21,7 +21,9 @@ absl::Status AddAttempts(Connection& connection, const Batch::AttemptDeltas& del
 // As Store::Count, Store::CheckCounts.
 absl::StatusOr<std::vector<StatusCount>> ReadCounts(Connection& connection,
                                                     const std::string& name_space);
-absl::StatusOr<CountCheck> CheckCounts(Connection& connection);
+absl::StatusOr<CountCheck> CheckCounts(Connection& connection, const GoOn& go_on);
+// Counts the tasks of a namespace anew, within a write transaction of the caller's.
+absl::Status RepairCounts(Connection& connection, const std::string& name_space);
 // The attempts that ended at or after `from`, and after `since`.
 absl::StatusOr<AttemptCount> CountAttempts(Connection& connection, const std::string& name_space,
                                            absl::Time from, absl::Time since);

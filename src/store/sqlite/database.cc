@@ -16,6 +16,8 @@ constexpr absl::Duration kBusyPoll = absl::Microseconds(500);
 // How many of SQLite's virtual machine's instructions, each far below a microsecond, run between
 // two looks at the clock.
 constexpr int kStepsBetweenLooks = 1000;
+// How often a caller that may have gone is looked for meanwhile.
+constexpr absl::Duration kLook = absl::Milliseconds(50);
 
 // `tries`: how often this wait has asked before. Nonzero: look again.
 int WaitWhileBusy(void*, int tries) {
@@ -168,11 +170,28 @@ absl::Status Connection::CheckInPlace() {
   return absl::OkStatus();
 }
 
-Deadline::Deadline(Connection& connection, absl::Duration limit)
-    : connection_(connection), end_(absl::Now() + limit) {
+Deadline::Deadline(Connection& connection, absl::Duration limit, GoOn go_on)
+    : connection_(connection),
+      end_(base::MonotonicNow() + limit),
+      go_on_(std::move(go_on)),
+      next_look_(base::MonotonicNow() + kLook) {
   sqlite3_progress_handler(
       connection_.handle_, kStepsBetweenLooks,
-      [](void* self) { return absl::Now() >= static_cast<Deadline*>(self)->end_ ? 1 : 0; }, this);
+      [](void* self) { return static_cast<Deadline*>(self)->IsOver() ? 1 : 0; }, this);
+}
+
+bool Deadline::IsOver() const {
+  const base::MonotonicTime now = base::MonotonicNow();
+  if (now >= end_) return true;
+  if (!go_on_ || now < next_look_) return false;
+  next_look_ = now + kLook;
+  return !go_on_().ok();
+}
+
+absl::Status WhyEnded(const absl::Status& status, const GoOn& go_on) {
+  if (!absl::IsDeadlineExceeded(status) || !go_on) return status;
+  absl::Status ended = go_on();
+  return ended.ok() ? status : ended;
 }
 
 Deadline::~Deadline() { sqlite3_progress_handler(connection_.handle_, 0, nullptr, nullptr); }

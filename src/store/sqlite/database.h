@@ -19,6 +19,8 @@
 #include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
 #include "absl/time/time.h"
+#include "src/base/monotonic.h"
+#include "src/store/store.h"
 
 namespace tracker::store::sqlite {
 
@@ -88,18 +90,26 @@ class Connection {
   absl::flat_hash_map<std::string, sqlite3_stmt*> statements_;
 };
 
-// While it lives, the connection's statements end with DeadlineExceeded once `limit` has passed.
+// While it lives, the connection's statements end with DeadlineExceeded once `limit` has passed, or
+// `go_on`, if there is one, has said to end.
 class Deadline {
  public:
-  Deadline(Connection& connection, absl::Duration limit);
+  Deadline(Connection& connection, absl::Duration limit, GoOn go_on = nullptr);
   ~Deadline();
   Deadline(const Deadline&) = delete;
   Deadline& operator=(const Deadline&) = delete;
 
  private:
+  bool IsOver() const;
+
   Connection& connection_;
-  const absl::Time end_;
+  const base::MonotonicTime end_;
+  const GoOn go_on_;
+  mutable base::MonotonicTime next_look_;
 };
+
+// What a statement under a Deadline has answered: where it was `go_on` that ended it, why.
+absl::Status WhyEnded(const absl::Status& status, const GoOn& go_on);
 
 // Rolls back unless committed.
 class Transaction {

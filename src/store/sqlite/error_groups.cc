@@ -57,8 +57,9 @@ absl::Status ReadMessage(Connection& connection, const std::string& name_space, 
 
 }  // namespace
 
-absl::StatusOr<ErrorGroups> GroupErrors(Connection& connection, const ErrorGroupQuery& query) {
-  const Deadline deadline(connection, kReadPatience);
+absl::StatusOr<ErrorGroups> GroupErrors(Connection& connection, const ErrorGroupQuery& query,
+                                        const GoOn& go_on) {
+  const Deadline deadline(connection, kReadPatience, go_on);
   const absl::StatusOr<Transaction> snapshot = Transaction::BeginRead(connection);
   if (!snapshot.ok()) return snapshot.status();
   absl::StatusOr<Statement> scan = connection.PrepareOnce(
@@ -73,7 +74,7 @@ absl::StatusOr<ErrorGroups> GroupErrors(Connection& connection, const ErrorGroup
   Groups groups;
   while (true) {
     const absl::StatusOr<bool> row = scan->Step();
-    if (!row.ok()) return row.status();
+    if (!row.ok()) return WhyEnded(row.status(), go_on);
     if (!*row) break;
     if (answer.scanned == scan_limit) {
       answer.truncated = true;

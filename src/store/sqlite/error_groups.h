@@ -8,6 +8,7 @@
 namespace tracker::store::sqlite {
 
 // As Store::GroupErrors: looks at the tasks made last.
-absl::StatusOr<ErrorGroups> GroupErrors(Connection& connection, const ErrorGroupQuery& query);
+absl::StatusOr<ErrorGroups> GroupErrors(Connection& connection, const ErrorGroupQuery& query,
+                                        const GoOn& go_on);
 
 }  // namespace tracker::store::sqlite

@@ -12,6 +12,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/time/clock.h"
 #include "absl/time/time.h"
+#include "src/base/monotonic.h"
 #include "src/store/sqlite/schema.h"
 
 namespace tracker::store::sqlite {
@@ -70,7 +71,7 @@ absl::Status CheckPath(const std::string& path, const fs::path& file, bool creat
 // The mode is a property of the file; changing it needs the file alone, and does not wait for that
 // by itself.
 absl::Status UseWal(Connection& connection) {
-  const absl::Time end = absl::Now() + kWalPatience;
+  const base::MonotonicTime end = base::MonotonicNow() + kWalPatience;
   while (true) {
     const absl::StatusOr<std::string> mode = connection.QueryText("PRAGMA journal_mode = WAL");
     if (mode.ok() && *mode == "wal") return absl::OkStatus();
@@ -78,7 +79,7 @@ absl::Status UseWal(Connection& connection) {
       return absl::FailedPreconditionError(
           "its file system cannot hold a write-ahead log; name a file on a local disk");
     }
-    if (!absl::IsUnavailable(mode.status()) || absl::Now() >= end) return mode.status();
+    if (!absl::IsUnavailable(mode.status()) || base::MonotonicNow() >= end) return mode.status();
     absl::SleepFor(absl::Milliseconds(5));
   }
 }

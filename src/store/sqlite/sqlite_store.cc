@@ -1,14 +1,18 @@
 #include "src/store/sqlite/sqlite_store.h"
 
 #include <algorithm>
+#include <iterator>
 #include <numeric>
+#include <set>
 #include <utility>
 
 #include "absl/base/thread_annotations.h"
 #include "absl/synchronization/mutex.h"
 #include "absl/time/clock.h"
+#include "src/base/limits.h"
 #include "src/store/batch.h"
 #include "src/store/sqlite/batch_rows.h"
+#include "src/store/sqlite/check.h"
 #include "src/store/sqlite/claims.h"
 #include "src/store/sqlite/counters.h"
 #include "src/store/sqlite/database.h"
@@ -36,6 +40,14 @@ using sqlite::Refused;
 using sqlite::Statement;
 using sqlite::Transaction;
 
+// Threads that read for users besides the readers: the claim desk's two, one that reads policies
+// for all, and jobs, which count before they begin.
+constexpr int kOtherReaders = 3 + limits::kJobs;
+// The reaper, the purge, the policies' refresh and the breaker.
+constexpr int kUpkeep = 4;
+// What reads everything once has no use for a large cache.
+constexpr char kSmallCache[] = "PRAGMA cache_size = -2048";
+
 // Runs `attempt`, one transaction, until no more rows are refused. Each turn takes one more row
 // out, so there are at most as many turns as rows.
 template <typename Attempt>
@@ -51,11 +63,15 @@ auto LeavingOutTheRefused(const Attempt& attempt) {
 // One connection writes, under a mutex; some others read.
 class SqliteStore : public Store {
  public:
-  SqliteStore(std::unique_ptr<Connection> writer, std::vector<std::unique_ptr<Connection>> readers,
-              std::function<absl::Duration()> clock_offset)
+  using Connections = std::vector<std::unique_ptr<Connection>>;
+
+  SqliteStore(std::unique_ptr<Connection> writer, Connections readers, Connections upkeep,
+              Connections jobs, std::function<absl::Duration()> clock_offset)
       : clock_offset_(std::move(clock_offset)),
         writer_(std::move(writer)),
-        readers_(std::move(readers)) {}
+        readers_(std::move(readers)),
+        upkeep_(std::move(upkeep)),
+        jobs_(std::move(jobs)) {}
 
   using Store::Apply;
   // Nobody else holds rows here, so there is none to wait for.
@@ -72,18 +88,24 @@ class SqliteStore : public Store {
   absl::StatusOr<std::vector<StatusCount>> Count(const std::string& name_space) override {
     return sqlite::ReadCounts(*Reader(readers_), name_space);
   }
-  absl::StatusOr<std::vector<TaskKey>> ListDue(int limit) override {
-    return sqlite::ListDue(*Reader(readers_), limit, Now());
+  using Store::ListDue;
+  // The index is the table's own: it has no entry without a task.
+  absl::StatusOr<std::vector<TaskKey>> ListDue(const DueQuery& query) override {
+    return sqlite::ListDue(*Reader(PoolOf(query.purpose)), query.limit, Now());
   }
   absl::StatusOr<FinishedPage> ListFinished(const FinishedQuery& query) override {
-    return sqlite::ListFinished(*Reader(readers_), query, Now());
+    return sqlite::ListFinished(*Reader(PoolOf(query.purpose)), query, Now());
   }
-  absl::StatusOr<ErrorGroups> GroupErrors(const ErrorGroupQuery& query) override {
-    return sqlite::GroupErrors(*Reader(readers_), query);
+  using Store::GroupErrors;
+  absl::StatusOr<ErrorGroups> GroupErrors(const ErrorGroupQuery& query,
+                                          const GoOn& go_on) override {
+    return sqlite::GroupErrors(*Reader(jobs_), query, go_on);
   }
-  absl::StatusOr<CountCheck> CheckCounts() override {
-    return sqlite::CheckCounts(*Reader(readers_));
+  using Store::CheckCounts;
+  absl::StatusOr<CountCheck> CheckCounts(const GoOn& go_on) override {
+    return sqlite::CheckCounts(*Reader(jobs_), go_on);
   }
+  absl::StatusOr<CheckReport> Check(const CheckOptions& options) override;
 
   absl::StatusOr<Policy> SetPolicy(const Policy& policy, std::optional<int64_t> revision) override;
   absl::Status DeletePolicy(const std::string& name_space) override;
@@ -94,14 +116,16 @@ class SqliteStore : public Store {
     return sqlite::ListPolicies(*Reader(readers_));
   }
   absl::StatusOr<int64_t> PolicyVersion() override {
-    return sqlite::PolicyVersion(*Reader(readers_));
+    return sqlite::PolicyVersion(*Reader(upkeep_));
   }
   absl::StatusOr<AttemptCount> CountAttempts(const std::string& name_space, absl::Duration window,
                                              absl::Time since) override {
-    return sqlite::CountAttempts(*Reader(readers_), name_space, Now() - window, since);
+    return sqlite::CountAttempts(*Reader(upkeep_), name_space, Now() - window, since);
   }
 
   absl::Status Tidy() override;
+  // Pages that are free are used again.
+  absl::Status Vacuum(const GoOn&) override { return absl::OkStatus(); }
   absl::Status Ping() override;
   // SQLite has one writer.
   int WriterLanes() const override { return 1; }
@@ -110,6 +134,16 @@ class SqliteStore : public Store {
   using Reader = ReaderPool::Lease;
 
   absl::Time Now() const;
+  ReaderPool& PoolOf(Purpose purpose) {
+    switch (purpose) {
+      case Purpose::kUpkeep: return upkeep_;
+      case Purpose::kJob: return jobs_;
+      default: return readers_;
+    }
+  }
+  // Runs `change` in a write transaction.
+  template <typename Change>
+  absl::Status Write(const Change& change) ABSL_LOCKS_EXCLUDED(mutex_);
   absl::StatusOr<Transaction> BeginWrite() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   // In one transaction.
   std::vector<Outcome> ApplyPart(absl::Span<const Command* const> commands);
@@ -122,7 +156,10 @@ class SqliteStore : public Store {
   const std::function<absl::Duration()> clock_offset_;
   absl::Mutex mutex_;
   const std::unique_ptr<Connection> writer_ ABSL_PT_GUARDED_BY(mutex_);
+  // Each has as many as there are threads that use it at once: nobody waits for another's reading.
   ReaderPool readers_;
+  ReaderPool upkeep_;
+  ReaderPool jobs_;
 };
 
 // The machine's clock is the database's: all who open the file are on this machine.
@@ -226,7 +263,7 @@ Outcome SqliteStore::Get(const TaskKey& key) {
 }
 
 absl::StatusOr<Page> SqliteStore::List(const ListQuery& query) {
-  Reader reader(readers_);
+  Reader reader(PoolOf(query.purpose));
   absl::StatusOr<Page> page = sqlite::ReadPage(*reader, query);
   if (page.ok()) page->now = Now();
   return page;
@@ -243,20 +280,55 @@ absl::StatusOr<Policy> SqliteStore::SetPolicy(const Policy& policy,
   return stored;
 }
 
-absl::Status SqliteStore::DeletePolicy(const std::string& name_space) {
+template <typename Change>
+absl::Status SqliteStore::Write(const Change& change) {
   absl::MutexLock lock(&mutex_);
   absl::StatusOr<Transaction> transaction = BeginWrite();
   if (!transaction.ok()) return transaction.status();
-  absl::Status status = sqlite::DeletePolicy(*writer_, name_space);
+  absl::Status status = change(*writer_);
   return status.ok() ? transaction->Commit() : status;
 }
 
+absl::Status SqliteStore::DeletePolicy(const std::string& name_space) {
+  return Write([&](Connection& writer) { return sqlite::DeletePolicy(writer, name_space); });
+}
+
 absl::Status SqliteStore::Tidy() {
-  absl::MutexLock lock(&mutex_);
-  absl::StatusOr<Transaction> transaction = BeginWrite();
-  if (!transaction.ok()) return transaction.status();
-  absl::Status status = sqlite::Tidy(*writer_, Now());
-  return status.ok() ? transaction->Commit() : status;
+  return Write([&](Connection& writer) { return sqlite::Tidy(writer, Now()); });
+}
+
+absl::StatusOr<CheckReport> SqliteStore::Check(const CheckOptions& options) {
+  const absl::StatusOr<sqlite::Faults> faults = sqlite::FindFaults(*Reader(jobs_), options);
+  if (!faults.ok()) return faults.status();
+  CheckReport report = sqlite::ReportOf(*faults);
+  if (!options.repair) return report;
+  // Indexes first: what they lack is not counted.
+  if (!faults->damage.empty()) {
+    const absl::Status rebuilt =
+        Write([](Connection& writer) { return writer.Execute("REINDEX"); });
+    if (!rebuilt.ok()) return rebuilt;
+    const absl::StatusOr<std::vector<std::string>> left =
+        sqlite::FindDamage(*Reader(jobs_), options.go_on);
+    if (!left.ok()) return left.status();
+    report.skipped = static_cast<int64_t>(left->size());
+    report.repaired =
+        std::max<int64_t>(0, static_cast<int64_t>(faults->damage.size()) - report.skipped);
+  }
+  std::set<std::string> name_spaces;
+  for (const CountMismatch& wrong : faults->counts.mismatches) name_spaces.insert(wrong.name_space);
+  for (const std::string& name_space : name_spaces) {
+    const absl::Status counted =
+        Write([&](Connection& writer) { return sqlite::RepairCounts(writer, name_space); });
+    if (!counted.ok()) return counted;
+    for (const CountMismatch& wrong : faults->counts.mismatches) {
+      report.repaired += wrong.name_space == name_space ? 1 : 0;
+    }
+    if (options.tell) options.tell(report);
+    if (absl::Status go_on = options.go_on ? options.go_on() : absl::OkStatus(); !go_on.ok()) {
+      return go_on;
+    }
+  }
+  return report;
 }
 
 absl::Status SqliteStore::Ping() {
@@ -268,13 +340,27 @@ absl::Status SqliteStore::Ping() {
 
 absl::StatusOr<std::unique_ptr<Store>> OpenSqlite(const std::string& path,
                                                   const OpenOptions& options) {
+  const int readers = std::max(1, options.readers) + kOtherReaders;
   absl::StatusOr<std::vector<std::unique_ptr<Connection>>> connections =
-      sqlite::OpenFile(path, options.migrate, 1 + std::max(1, options.readers));
+      sqlite::OpenFile(path, options.migrate, 1 + readers + kUpkeep + limits::kJobs);
   if (!connections.ok()) return connections.status();
-  std::unique_ptr<Connection> writer = std::move(connections->back());
-  connections->pop_back();
-  return std::make_unique<SqliteStore>(std::move(writer), *std::move(connections),
-                                       options.clock_offset);
+  const auto take = [&](int count) {
+    std::vector<std::unique_ptr<Connection>> taken(
+        std::make_move_iterator(connections->end() - count),
+        std::make_move_iterator(connections->end()));
+    connections->resize(connections->size() - count);
+    return taken;
+  };
+  std::vector<std::unique_ptr<Connection>> upkeep = take(kUpkeep);
+  std::vector<std::unique_ptr<Connection>> jobs = take(limits::kJobs);
+  for (auto* quiet : {&upkeep, &jobs}) {
+    for (const std::unique_ptr<Connection>& connection : *quiet) {
+      if (absl::Status status = connection->Execute(kSmallCache); !status.ok()) return status;
+    }
+  }
+  std::vector<std::unique_ptr<Connection>> serving = take(readers);
+  return std::make_unique<SqliteStore>(std::move(connections->front()), std::move(serving),
+                                       std::move(upkeep), std::move(jobs), options.clock_offset);
 }
 
 }  // namespace tracker::store
