@@ -304,6 +304,31 @@ TEST_P(DerivedTest, ACheckTellsHowFarItIsAndEndsWhenItIsTold) {
   if (!sqlite()) EXPECT_TRUE(absl::IsCancelled(store().Check({.go_on = gone}).status()));
 }
 
+TEST_P(DerivedTest, ADamagedIndexIsFoundAndRebuilt) {
+  if (!sqlite()) GTEST_SKIP() << "PostgreSQL's indexes are its own to check (amcheck)";
+  CreateAll({"a"});
+  // A row gets an entry in an index that must have none of it.
+  const auto rewrite = [&](const std::string& from, const std::string& to) {
+    ExecuteSql(absl::StrCat("PRAGMA writable_schema = ON; UPDATE sqlite_master SET sql = replace("
+                            "sql, '",
+                            from, "', '", to, "') WHERE name = 'task_alarm'"),
+               "");
+  };
+  const std::string columns =
+      "status, attempts, max_attempts, priority, fence, create_us, update_us, available_us, worker,"
+      " lock, lock_us, lock_expire_us, lease_us, data, errors";
+  rewrite("alarm_us <> 0", "alarm_us <> 5");
+  ExecuteSql(absl::StrCat("INSERT INTO task (namespace, id, ", columns, ") SELECT namespace, 'b', ",
+                          columns, " FROM task"),
+             "");
+  rewrite("alarm_us <> 5", "alarm_us <> 0");
+  EXPECT_EQ(Check(), (Texts{"file damage 1", "task_count miscount 1"}));
+  const CheckReport repaired = Repair();
+  EXPECT_EQ(repaired.repaired, 2);
+  EXPECT_EQ(repaired.skipped, 0);
+  EXPECT_EQ(Check(), Texts{});
+}
+
 class LongJobTest : public StoreTest {
  protected:
   // Counting takes for ever.
