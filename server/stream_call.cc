@@ -3,10 +3,10 @@
 #include <chrono>
 #include <utility>
 
-#include "absl/time/clock.h"
 #include "server/call.h"
 #include "server/errors.h"
 #include "server/logging.h"
+#include "server/ticker.h"
 #include "server/wire.h"
 #include "src/base/monotonic.h"
 
@@ -24,9 +24,11 @@ grpc::ByteBuffer BytesOf(const google::protobuf::Message& message) {
 StreamCall::StreamCall(absl::string_view method, grpc::CallbackServerContext* context,
                        const google::protobuf::Message& first)
     : method_(method), context_(context) {
-  absl::MutexLock lock(&mutex_);
-  latest_ = BytesOf(first);
-  SetAlarm();
+  {
+    absl::MutexLock lock(&mutex_);
+    latest_ = BytesOf(first);
+  }
+  Ticker::Shared().Add([this] { return Tick(); });
 }
 
 service::CallContext StreamCall::Context() const {
@@ -58,13 +60,7 @@ void StreamCall::Refuse(const absl::Status& status) {
   Refuse(error);
 }
 
-// A new alarm each time: the one whose callback this is cannot be set again within it.
-void StreamCall::SetAlarm() {
-  alarm_ = std::make_unique<grpc::Alarm>();
-  alarm_->Set(absl::ToChronoTime(absl::Now() + kInterval), [this](bool) { OnAlarm(); });
-}
-
-void StreamCall::OnAlarm() {
+bool StreamCall::Tick() {
   {
     absl::MutexLock lock(&mutex_);
     if (!end_) {
@@ -73,10 +69,11 @@ void StreamCall::OnAlarm() {
         writing_ = latest_;
         StartWrite(&writing_);
       }
-      return SetAlarm();
+      return true;
     }
   }
   Unref();
+  return false;
 }
 
 void StreamCall::OnWriteDone(bool ok) {
@@ -95,7 +92,6 @@ void StreamCall::End(grpc::Status status, std::optional<grpc::ByteBuffer> last) 
     absl::MutexLock lock(&mutex_);
     end_ = std::move(status);
     last_ = std::move(last);
-    alarm_->Cancel();
     if (is_writing_) return;
   }
   SendEnd();
@@ -115,6 +111,17 @@ void StreamCall::SendEnd() {
   } else {
     ServerWriteReactor::Finish(std::move(status));
   }
+}
+
+// What is gRPC's goes now: the ticker may come after gRPC is shut down.
+void StreamCall::OnDone() {
+  {
+    absl::MutexLock lock(&mutex_);
+    latest_.Clear();
+    writing_.Clear();
+    last_.reset();
+  }
+  Unref();
 }
 
 void StreamCall::Unref() {

@@ -15,10 +15,8 @@
 #include "absl/status/status.h"
 #include "absl/strings/string_view.h"
 #include "absl/synchronization/mutex.h"
-#include "absl/time/time.h"
 #include "google/protobuf/message.h"
 #include "google/rpc/status.pb.h"
-#include "grpcpp/alarm.h"
 #include "grpcpp/server_context.h"
 #include "grpcpp/support/byte_buffer.h"
 #include "grpcpp/support/server_callback.h"
@@ -28,9 +26,6 @@ namespace tracker::server {
 
 class StreamCall final : public grpc::ServerWriteReactor<grpc::ByteBuffer> {
  public:
-  // Often enough for a person who watches, and well within the second that is promised.
-  static constexpr absl::Duration kInterval = absl::Milliseconds(250);
-
   // `method` is a constant of the program. `first` is what is sent until there is progress.
   StreamCall(absl::string_view method, grpc::CallbackServerContext* context,
              const google::protobuf::Message& first);
@@ -48,14 +43,14 @@ class StreamCall final : public grpc::ServerWriteReactor<grpc::ByteBuffer> {
   ~StreamCall() override = default;
   void OnCancel() override { cancelled_->store(true, std::memory_order_relaxed); }
   void OnWriteDone(bool ok) override;
-  void OnDone() override { Unref(); }
+  void OnDone() override;
 
-  void SetAlarm() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
-  void OnAlarm();
+  // Sends the latest. False: the job has ended, and the call may be gone.
+  bool Tick();
   void End(grpc::Status status, std::optional<grpc::ByteBuffer> last);
   // Once, when the job has ended and nothing is being written.
   void SendEnd();
-  // Deletes the call when both gRPC and the alarm are done with it.
+  // Deletes the call when both gRPC and the ticker are done with it.
   void Unref();
 
   const absl::string_view method_;
@@ -64,7 +59,6 @@ class StreamCall final : public grpc::ServerWriteReactor<grpc::ByteBuffer> {
   std::atomic<int> refs_{2};
 
   absl::Mutex mutex_;
-  std::unique_ptr<grpc::Alarm> alarm_ ABSL_GUARDED_BY(mutex_);
   grpc::ByteBuffer latest_ ABSL_GUARDED_BY(mutex_);
   // gRPC's while it is being written.
   grpc::ByteBuffer writing_;

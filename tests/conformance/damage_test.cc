@@ -17,7 +17,6 @@
 namespace tracker::store {
 namespace {
 
-using domain::Create;
 using domain::Ignore;
 using domain::Reason;
 using domain::Start;

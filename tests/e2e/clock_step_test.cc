@@ -1,5 +1,6 @@
 // The wall clock is set back by an hour while claims wait and leases run: whatever is a duration
 // goes on. The database has a clock of its own here, as it has on another machine.
+#include <grpcpp/create_channel.h>
 #include <gtest/gtest.h>
 #include <signal.h>
 #include <sys/stat.h>
@@ -54,6 +55,23 @@ v1::ClaimRequest ClaimOf(const std::string& name_space, absl::Duration wait) {
   return request;
 }
 
+// It resets some tasks, two a second.
+int MessagesOfASlowJob(const std::string& address) {
+  const auto stub =
+      v1::TrackerService::NewStub(grpc::CreateChannel(address, grpc::InsecureChannelCredentials()));
+  grpc::ClientContext context;
+  v1::BulkUpdateRequest request;
+  request.set_namespace_(kJobs);
+  request.set_action(v1::BULK_ACTION_RESET);
+  request.set_id_prefix("p");
+  request.set_max_per_second(2);
+  const auto reader = stub->BulkUpdate(&context, request);
+  int messages = 0;
+  for (v1::BulkUpdateResponse response; reader->Read(&response);) ++messages;
+  EXPECT_TRUE(reader->Finish().ok());
+  return messages;
+}
+
 TEST_F(ClockStep, NothingWaitsForTheHourToCome) {
   auto started = testing::TrackerdProcess::Start(Program(), world_.NewStore(Kind::kPostgres));
   ASSERT_TRUE(started.ok()) << started.status();
@@ -87,6 +105,11 @@ TEST_F(ClockStep, NothingWaitsForTheHourToCome) {
     EXPECT_EQ(api.Call(ClaimOf("nothing", absl::Seconds(1))).Verdict(), "OK");
     EXPECT_LT(absl::Now() - again, kSoon);
   }
+  // A job that takes two seconds tells how far it is meanwhile.
+  for (const char* id : {"p1", "p2", "p3", "p4"}) {
+    ASSERT_TRUE(api.Call(For<v1::CreateRequest>(id)).ok());
+  }
+  EXPECT_GE(MessagesOfASlowJob(server.address()), 3);
   EXPECT_TRUE(api.Serving());
   EXPECT_TRUE(server.StopBy(SIGTERM, kSoon).ok());
 }

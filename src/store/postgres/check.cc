@@ -304,6 +304,7 @@ class Checker {
         if (!rows.ok()) return rows.status();
         locked = rows->size();
         std::vector<TaskKey> keys;
+        keys.reserve(locked);
         for (int row = 0; row < rows->size(); ++row) {
           keys.push_back({std::string(rows->Text(row, 0)), std::string(rows->Text(row, 1))});
         }

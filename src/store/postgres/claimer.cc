@@ -136,6 +136,7 @@ bool Claimer::LeaveOutUnreadable(const ClaimQuery& query) {
           absl::StrCat(limits::kClaimTasks)}});
     if (!rows.ok()) return false;
     std::vector<domain::TaskKey> keys;
+    keys.reserve(rows->size());
     for (int row = 0; row < rows->size(); ++row) {
       keys.push_back({std::string(rows->Text(row, 0)), std::string(rows->Text(row, 1))});
     }
