@@ -1,11 +1,15 @@
 #include "src/store/postgres/postgres_store.h"
 
 #include <algorithm>
+#include <atomic>
 #include <utility>
 
+#include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "src/store/postgres/claimer.h"
 #include "src/store/postgres/connection_pool.h"
+#include "src/store/postgres/connection_settings.h"
+#include "src/store/postgres/count_folder.h"
 #include "src/store/postgres/counters.h"
 #include "src/store/postgres/list.h"
 #include "src/store/postgres/migrate.h"
@@ -21,16 +25,19 @@ namespace {
 constexpr int kClaimers = 3;
 // The reaper, the folder, the purge and the health check, of which two at once are served.
 constexpr int kBackground = 2;
+// Steps of Tidy.
+constexpr int kForgetPoliciesEvery = 60;
 
 class PostgresStore : public Store {
  public:
-  PostgresStore(const std::string& url, int buckets, const OpenOptions& options)
+  PostgresStore(const postgres::ConnectionSettings& settings, int buckets,
+                const OpenOptions& options)
       : lanes_(std::max(1, options.writers)),
         // The reaper and the purge write too, one at a time, and the lanes must not wait for them.
-        write_pool_(url, lanes_ + 1),
-        claim_pool_(url, kClaimers),
+        write_pool_(settings, lanes_ + 1),
+        claim_pool_(settings, kClaimers),
         // What runs in the background reads too, and must not wait for a page.
-        read_pool_(url, std::max(1, options.readers) + kBackground),
+        read_pool_(settings, std::max(1, options.readers) + kBackground),
         writer_(&write_pool_, buckets, options.clock_offset),
         claimer_(postgres::ReadAccess(&claim_pool_, buckets, options.clock_offset)),
         read_(&read_pool_, buckets, options.clock_offset) {}
@@ -51,8 +58,9 @@ class PostgresStore : public Store {
   absl::StatusOr<Page> List(const ListQuery& query) override {
     return postgres::List(read_, query);
   }
-  absl::StatusOr<std::vector<StatusCount>> Count(const std::string& name_space) override {
-    return postgres::Count(read_, name_space);
+  using Store::Count;
+  absl::StatusOr<CountPage> Count(const CountQuery& query) override {
+    return postgres::Count(read_, query);
   }
   absl::StatusOr<std::vector<domain::TaskKey>> ListDue(int limit) override {
     return postgres::ListDue(read_, limit);
@@ -71,18 +79,34 @@ class PostgresStore : public Store {
   absl::StatusOr<std::optional<domain::Policy>> GetPolicy(const std::string& name_space) override {
     return postgres::GetPolicy(read_, name_space);
   }
-  absl::StatusOr<std::vector<domain::Policy>> ListPolicies() override {
-    return postgres::ListPolicies(read_);
+  using Store::ListPolicies;
+  absl::StatusOr<PolicyPage> ListPolicies(const PolicyQuery& query) override {
+    return postgres::ListPolicies(read_, query);
+  }
+  absl::StatusOr<std::vector<PolicyChange>> ListPolicyChanges(int64_t since, int limit) override {
+    return postgres::ListPolicyChanges(read_, since, limit);
   }
   absl::Status DeletePolicy(const std::string& name_space) override {
     return postgres::DeletePolicy(read_, name_space);
   }
   absl::StatusOr<int64_t> PolicyVersion() override { return postgres::PolicyVersion(read_); }
-  absl::StatusOr<AttemptCount> CountAttempts(const std::string& name_space, absl::Duration window,
-                                             absl::Time since) override {
-    return postgres::CountAttempts(read_, name_space, window, since);
+  using Store::CountAttempts;
+  absl::StatusOr<std::vector<AttemptCount>> CountAttempts(
+      const std::vector<AttemptQuery>& queries) override {
+    return postgres::CountAttempts(read_, queries);
   }
-  absl::Status Tidy() override { return postgres::Tidy(read_); }
+  absl::StatusOr<std::vector<std::string>> ListAttempted(const std::string& after,
+                                                         int limit) override {
+    return postgres::ListAttempted(read_, after, limit);
+  }
+  absl::Status Tidy() override {
+    if (absl::Status status = folder_.Step(read_); !status.ok()) return status;
+    // Deletions of policies pile up slowly.
+    if (tidied_.fetch_add(1) % kForgetPoliciesEvery == 0) {
+      if (absl::Status status = postgres::ForgetPolicies(read_); !status.ok()) return status;
+    }
+    return postgres::Tidy(read_);
+  }
   absl::Status Ping() override { return postgres::Ping(read_); }
   int WriterLanes() const override { return lanes_; }
 
@@ -94,6 +118,8 @@ class PostgresStore : public Store {
   postgres::Writer writer_;
   postgres::Claimer claimer_;
   postgres::ReadAccess read_;
+  postgres::CountFolder folder_;
+  std::atomic<int> tidied_{0};
 };
 
 const postgres::Statement kEncoding = {"encoding", "SELECT current_setting('server_encoding')"};
@@ -109,31 +135,51 @@ absl::Status CheckEncoding(postgres::Connection& connection) {
                    "; name one that was made with ENCODING 'UTF8' (and TEMPLATE template0)"));
 }
 
-absl::Status CannotOpen(const std::string& url, const absl::Status& why, absl::string_view what) {
-  return absl::Status(why.code(), absl::StrCat("the store ", WithoutPassword(url),
-                                               " cannot be opened: ", why.message(), what));
+// Whoever starts the server may see what the database said.
+absl::Status CannotOpen(const postgres::ConnectionSettings& settings, const absl::Status& why,
+                        absl::string_view what) {
+  const std::string said = postgres::WithoutSecrets(settings, ForLog(why));
+  return absl::Status(
+      why.code(), absl::StrCat("the store ", settings.shown, " cannot be opened: ", said, what));
 }
 
 }  // namespace
 
+bool IsPostgres(const std::string& url) { return postgres::NamesPostgres(url); }
+
+std::string PostgresWithoutPassword(const std::string& url) {
+  absl::StatusOr<postgres::ConnectionSettings> settings = postgres::ParseConnectionSettings(url);
+  if (settings.ok()) return std::move(settings->shown);
+  return absl::StrContains(url, "://") && absl::StartsWith(url, "postgres") ? "postgresql://***"
+                                                                            : "***";
+}
+
 absl::StatusOr<std::unique_ptr<Store>> OpenPostgres(const std::string& url,
                                                     const OpenOptions& options) {
+  absl::StatusOr<postgres::ConnectionSettings> settings = postgres::ParseConnectionSettings(url);
+  if (!settings.ok()) {
+    return absl::Status(settings.status().code(),
+                        absl::StrCat("the store ", PostgresWithoutPassword(url),
+                                     " cannot be read: ", settings.status().message()));
+  }
+  // What goes wrong here is answered, and not told besides: on_event comes later.
   absl::StatusOr<std::unique_ptr<postgres::Connection>> connection =
-      postgres::Connection::Open(url);
+      postgres::Connection::Open(*settings);
   if (!connection.ok()) {
-    return CannotOpen(url, connection.status(),
+    return CannotOpen(*settings, connection.status(),
                       "; check that PostgreSQL runs there, and the URL's host, port, user and"
                       " database");
   }
   if (absl::Status status = CheckEncoding(**connection); !status.ok()) {
-    return CannotOpen(url, status, "");
+    return CannotOpen(*settings, status, "");
   }
   if (absl::Status status = postgres::Migrate(**connection, options.migrate); !status.ok()) {
-    return CannotOpen(url, status, "");
+    return CannotOpen(*settings, status, "");
   }
   absl::StatusOr<int> buckets = postgres::ReadBuckets(**connection);
-  if (!buckets.ok()) return CannotOpen(url, buckets.status(), "");
-  return std::make_unique<PostgresStore>(url, *buckets, options);
+  if (!buckets.ok()) return CannotOpen(*settings, buckets.status(), "");
+  settings->on_event = options.on_event;
+  return std::make_unique<PostgresStore>(*settings, *buckets, options);
 }
 
 }  // namespace tracker::store

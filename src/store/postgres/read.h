@@ -24,7 +24,9 @@ class ReadAccess {
   }
 
   // What `use` answers, given a connection: tried twice, as a connection that was idle may be long
-  // dead. Unavailable when the database is away, DeadlineExceeded when it takes too long.
+  // dead. Of the database's errors those that may pass become Unavailable, one that takes too long
+  // DeadlineExceeded, all else Internal, each in words for a caller; a status of `use` itself stays
+  // as it is.
   template <typename Use>
   auto With(const Use& use) const -> decltype(use(std::declval<Connection&>())) {
     absl::Status status;

@@ -68,8 +68,9 @@ class SqliteStore : public Store {
       const std::vector<std::string>& name_spaces) override {
     return sqlite::HaveClaimable(*Reader(readers_), name_spaces);
   }
-  absl::StatusOr<std::vector<StatusCount>> Count(const std::string& name_space) override {
-    return sqlite::ReadCounts(*Reader(readers_), name_space);
+  using Store::Count;
+  absl::StatusOr<CountPage> Count(const CountQuery& query) override {
+    return sqlite::ReadCounts(*Reader(readers_), query);
   }
   absl::StatusOr<std::vector<TaskKey>> ListDue(int limit) override {
     return sqlite::ListDue(*Reader(readers_), limit, Now());
@@ -89,15 +90,24 @@ class SqliteStore : public Store {
   absl::StatusOr<std::optional<Policy>> GetPolicy(const std::string& name_space) override {
     return sqlite::GetPolicy(*Reader(readers_), name_space);
   }
-  absl::StatusOr<std::vector<Policy>> ListPolicies() override {
-    return sqlite::ListPolicies(*Reader(readers_));
+  using Store::ListPolicies;
+  absl::StatusOr<PolicyPage> ListPolicies(const PolicyQuery& query) override {
+    return sqlite::ListPolicies(*Reader(readers_), query);
+  }
+  absl::StatusOr<std::vector<PolicyChange>> ListPolicyChanges(int64_t since, int limit) override {
+    return sqlite::ListPolicyChanges(*Reader(readers_), since, limit);
   }
   absl::StatusOr<int64_t> PolicyVersion() override {
     return sqlite::PolicyVersion(*Reader(readers_));
   }
-  absl::StatusOr<AttemptCount> CountAttempts(const std::string& name_space, absl::Duration window,
-                                             absl::Time since) override {
-    return sqlite::CountAttempts(*Reader(readers_), name_space, Now() - window, since);
+  using Store::CountAttempts;
+  absl::StatusOr<std::vector<AttemptCount>> CountAttempts(
+      const std::vector<AttemptQuery>& queries) override {
+    return sqlite::CountAttempts(*Reader(readers_), queries, Now());
+  }
+  absl::StatusOr<std::vector<std::string>> ListAttempted(const std::string& after,
+                                                         int limit) override {
+    return sqlite::ListAttempted(*Reader(readers_), after, limit);
   }
 
   absl::Status Tidy() override;
@@ -225,7 +235,7 @@ absl::Status SqliteStore::DeletePolicy(const std::string& name_space) {
   absl::MutexLock lock(&mutex_);
   absl::StatusOr<Transaction> transaction = BeginWrite();
   if (!transaction.ok()) return transaction.status();
-  absl::Status status = sqlite::DeletePolicy(*writer_, name_space);
+  absl::Status status = sqlite::DeletePolicy(*writer_, name_space, Now());
   return status.ok() ? transaction->Commit() : status;
 }
 
@@ -249,6 +259,9 @@ absl::StatusOr<std::unique_ptr<Store>> OpenSqlite(const std::string& path,
   absl::StatusOr<std::vector<std::unique_ptr<Connection>>> connections =
       sqlite::OpenFile(path, options.migrate, 1 + std::max(1, options.readers));
   if (!connections.ok()) return connections.status();
+  for (const std::unique_ptr<Connection>& connection : *connections) {
+    connection->TellTo(options.on_event);
+  }
   std::unique_ptr<Connection> writer = std::move(connections->back());
   connections->pop_back();
   return std::make_unique<SqliteStore>(std::move(writer), *std::move(connections),
