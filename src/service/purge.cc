@@ -124,8 +124,11 @@ absl::Duration PurgeWalk::Look(const std::string& name_space) {
   place.after = std::move(purged->next);
   if (!place.after) {
     const bool found = std::exchange(place.found, false);
-    const absl::Duration wait = found ? interval_ : UntilNextLook(*policy->retention, interval_);
+    const absl::Duration wait =
+        found ? interval_ : std::min(place.wait, UntilNextLook(*policy->retention, interval_));
     SetDue(name_space, place, ended + wait * absl::Uniform(random_, 0.9, 1.1));
+    // One empty look among others that find something tells little.
+    place.wait = 4 * wait;
   }
   const absl::Duration took = ended - began;
   if (purged->found == 0) return std::clamp(took, kEmptyPause, kMaxPause);

@@ -35,9 +35,9 @@ struct Purged {
 absl::StatusOr<Purged> PurgeStep(store::Store& store, const store::FinishedQuery& query,
                                  bool dry_run);
 
-// How long after a look at a namespace that found nothing the next one comes: a twentieth of its
-// retention, so that no task outlives that by more, but at most six hours, and at least `interval`.
-// Pure.
+// How long after a look at a namespace that found nothing the next one comes at the latest: a
+// twentieth of its retention, so that no task outlives that by more, but at most six hours, and at
+// least `interval`. Pure.
 absl::Duration UntilNextLook(absl::Duration retention, absl::Duration interval);
 
 // The purge in the background: looks at all namespaces that have a retention, again and again, each
@@ -63,6 +63,8 @@ class PurgeWalk {
     std::optional<store::Cursor> after;
     // This look has found tasks to go.
     bool found = false;
+    // How long to wait after a look that has found none.
+    absl::Duration wait = absl::InfiniteDuration();
   };
   using Places = absl::flat_hash_map<std::string, Place>;
 

@@ -64,8 +64,8 @@ class TableLock : public ::testing::Test {
 TEST_F(TableLock, EveryCallIsUnavailableAndNoneTellsOfTheDatabase) {
   const std::string lock(32, 'a');
   Api api(server_.address());
+  for (const char* id : {"held", "a"}) ASSERT_TRUE(api.Call(For<v1::CreateRequest>(id)).ok());
   ASSERT_TRUE(api.Call(StartOf("held", lock)).ok());
-  ASSERT_TRUE(api.Call(For<v1::CreateRequest>("a")).ok());
 
   std::future<grpc::Status> bulk;
   v1::BulkUpdateResponse last;
