@@ -119,7 +119,8 @@ class Parser {
 
   void AddStoreFlags() {
     Add("--store", config_.store,
-        "Where tasks live: sqlite:PATH or postgresql://USER@HOST/DATABASE")
+        "Where tasks live: sqlite:PATH, postgresql://USER@HOST/DATABASE, or libpq's keywords "
+        "(\"host=... dbname=...\")")
         ->type_name("URL")
         ->group("Store");
     Register(app_.add_flag("--no-migrate", config_.no_migrate,
@@ -225,6 +226,16 @@ std::string OneLine(std::string text) {
   return absl::StrReplaceAll(text, {{"\n", "; "}});
 }
 
+// Without its value, and without what is no flag: it may be a part of a store's URL that lacks its
+// quotes, and so a password.
+std::string WhatIsExtra(const CLI::App& app) {
+  for (const std::string& extra : app.remaining(/*recurse=*/true)) {
+    if (absl::StartsWith(extra, "-"))
+      return absl::StrCat("there is no flag ", extra.substr(0, extra.find('=')));
+  }
+  return "an argument belongs to no flag; put a value that has spaces in quotes";
+}
+
 }  // namespace
 
 ParsedConfig ParseConfig(const std::vector<std::string>& args) {
@@ -242,6 +253,10 @@ ParsedConfig ParseConfig(const std::vector<std::string>& args) {
     parsed.exit_code = kUsageExit;
     parsed.output = absl::StrCat("trackerd: the config file has an unknown key or a bad line: ",
                                  OneLine(error.what()), "\n");
+  } catch (const CLI::ExtrasError&) {
+    parsed.exit_code = kUsageExit;
+    parsed.output =
+        absl::StrCat("trackerd: ", WhatIsExtra(parser.app()), " (see trackerd --help)\n");
   } catch (const CLI::ParseError& error) {
     parsed.exit_code = kUsageExit;
     parsed.output = absl::StrCat("trackerd: ", OneLine(error.what()), " (see trackerd --help)\n");

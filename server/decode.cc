@@ -67,13 +67,19 @@ store::Order DecodeOrder(int order, FieldErrors& errors) {
   return store::Order::kNewestFirst;
 }
 
-int DecodePageSize(int page_size, FieldErrors& errors) {
-  if (page_size == 0) return limits::kDefaultPageSize;
-  if (page_size < 0 || page_size > limits::kMaxPageSize) {
-    errors.Add("page_size", absl::StrCat("is ", page_size, "; 0 (", limits::kDefaultPageSize,
-                                         ") to ", limits::kMaxPageSize, " is allowed"));
+int DecodePageSize(int page_size, int default_size, int largest, FieldErrors& errors) {
+  if (page_size == 0) return default_size;
+  if (page_size < 0 || page_size > largest) {
+    errors.Add("page_size", absl::StrCat("is ", page_size, "; 0 (", default_size, ") to ", largest,
+                                         " is allowed"));
   }
   return page_size;
+}
+
+std::string DecodePageToken(const std::string& token, FieldErrors& errors) {
+  if (token.size() > limits::kPageTokenBytes)
+    errors.Add("page_token", "is not one that this server gave out");
+  return token;
 }
 
 }  // namespace
@@ -193,19 +199,29 @@ domain::TaskKey Decode(const v1::GetRequest& request, FieldErrors& errors) {
 service::ListRequest Decode(const v1::ListRequest& request, FieldErrors& errors) {
   service::ListRequest list;
   list.query = DecodeFilter(request, errors);
-  if (request.page_token().size() > limits::kPageTokenBytes)
-    errors.Add("page_token", "is not one that this server gave out");
+  list.page_token = DecodePageToken(request.page_token(), errors);
   list.query.order = DecodeOrder(request.order(), errors);
-  list.query.limit = DecodePageSize(request.page_size(), errors);
+  list.query.limit =
+      DecodePageSize(request.page_size(), limits::kDefaultPageSize, limits::kMaxPageSize, errors);
   list.query.byte_limit = limits::kAnswerBytes;
-  list.page_token = request.page_token();
   return list;
 }
 
-std::string Decode(const v1::CountRequest& request, FieldErrors& errors) {
+service::CountRequest Decode(const v1::CountRequest& request, FieldErrors& errors) {
   if (!request.namespace_().empty())
     errors.Check("namespace", domain::CheckNamespace(request.namespace_()));
-  return request.namespace_();
+  service::CountRequest count;
+  count.query.name_space = request.namespace_();
+  count.query.limit =
+      DecodePageSize(request.page_size(), limits::kNamePageSize, limits::kNamePageSize, errors);
+  count.page_token = DecodePageToken(request.page_token(), errors);
+  return count;
+}
+
+service::PoliciesRequest Decode(const v1::ListPoliciesRequest& request, FieldErrors& errors) {
+  return {.page_size = DecodePageSize(request.page_size(), limits::kNamePageSize,
+                                      limits::kNamePageSize, errors),
+          .page_token = DecodePageToken(request.page_token(), errors)};
 }
 
 service::ClaimRequest Decode(const v1::ClaimRequest& request, FieldErrors& errors) {

@@ -32,8 +32,7 @@ domain::Command DecodeOperation(const v1::Operation& operation, int index,
 
 domain::TaskKey Decode(const v1::GetRequest& request, FieldErrors& errors);
 service::ListRequest Decode(const v1::ListRequest& request, FieldErrors& errors);
-// The namespace; empty: all.
-std::string Decode(const v1::CountRequest& request, FieldErrors& errors);
+service::CountRequest Decode(const v1::CountRequest& request, FieldErrors& errors);
 
 // Without a lock in the request it carries a new one.
 service::ClaimRequest Decode(const v1::ClaimRequest& request, FieldErrors& errors);
@@ -43,6 +42,7 @@ domain::Policy Decode(const v1::SetPolicyRequest& request, FieldErrors& errors);
 // The namespace.
 std::string Decode(const v1::GetPolicyRequest& request, FieldErrors& errors);
 std::string Decode(const v1::DeletePolicyRequest& request, FieldErrors& errors);
+service::PoliciesRequest Decode(const v1::ListPoliciesRequest& request, FieldErrors& errors);
 
 service::BulkRequest Decode(const v1::BulkUpdateRequest& request, FieldErrors& errors);
 store::ErrorGroupQuery Decode(const v1::GroupErrorsRequest& request, FieldErrors& errors);

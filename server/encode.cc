@@ -110,6 +110,7 @@ absl::Status EncodeList(const service::ListAnswer& answer, v1::ListResponse* out
 }
 
 void EncodeCount(const service::CountAnswer& answer, v1::CountResponse* out) {
+  out->set_next_page_token(answer.next_page_token);
   for (const store::StatusCount& count : answer.counts) {
     v1::StatusCount* encoded = out->add_counts();
     encoded->set_namespace_(count.name_space);

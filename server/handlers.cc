@@ -135,8 +135,8 @@ class Handlers final : public RawService {
 
   Reactor* Count(Context* context, const Bytes* request, Bytes* response) override {
     auto* call = new Call("Count", context, response);
-    if (auto name_space = ParseAndDecode<v1::CountRequest>(*request, call)) {
-      tracker_->Count(*std::move(name_space), call->Context(),
+    if (auto count = ParseAndDecode<v1::CountRequest>(*request, call)) {
+      tracker_->Count(*std::move(count), call->Context(),
                       [call](absl::StatusOr<service::CountAnswer> answer) {
                         if (!answer.ok()) return call->Refuse(answer.status());
                         v1::CountResponse counts;

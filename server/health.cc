@@ -10,7 +10,7 @@ constexpr const char* kServices[] = {"", "tracker.v1.TrackerService", "tracker.v
 
 }  // namespace
 
-void Health::OnStore(bool healthy) {
+void Health::OnStore(bool healthy, const std::string& reason) {
   absl::MutexLock lock(&mutex_);
   const bool changed = !store_known_ || healthy != store_healthy_;
   const bool first = !store_known_;
@@ -19,7 +19,7 @@ void Health::OnStore(bool healthy) {
   if (!changed || draining_) return;
   // A store that is there at the start is no news.
   if (!healthy) {
-    Log(LogLevel::kError, "store_unavailable");
+    Log(LogLevel::kError, "store_unavailable", {{"reason", reason}});
   } else if (!first) {
     Log(LogLevel::kInfo, "store_available");
   }

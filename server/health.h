@@ -3,6 +3,8 @@
 // draining it is NOT_SERVING for good. Thread-safe.
 #pragma once
 
+#include <string>
+
 #include "absl/base/thread_annotations.h"
 #include "absl/synchronization/mutex.h"
 #include "grpcpp/health_check_service_interface.h"
@@ -11,8 +13,8 @@ namespace tracker::server {
 
 class Health {
  public:
-  // What the store's health is now; logs when it changes.
-  void OnStore(bool healthy);
+  // What the store's health is now, and why where it is not good; logs when it changes.
+  void OnStore(bool healthy, const std::string& reason = "");
   // The gRPC server is there. Not serving until then. `service` must stay until Detach.
   void Attach(grpc::HealthCheckServiceInterface* service);
   void Detach();

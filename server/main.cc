@@ -13,6 +13,7 @@
 #include "server/health.h"
 #include "server/logging.h"
 #include "server/stop_signals.h"
+#include "server/store_log.h"
 #include "src/service/tracker.h"
 #include "src/store/store.h"
 
@@ -32,11 +33,9 @@ int CannotStart(const absl::Status& status) {
   return kCannotStart;
 }
 
-absl::StatusOr<std::unique_ptr<store::Store>> OpenStore(const Config& config) {
+absl::StatusOr<std::unique_ptr<store::Store>> OpenStore(const Config& config, StoreLog* log) {
   store::OpenOptions options{.migrate = !config.no_migrate, .readers = config.readers};
-  options.on_warning = [](const std::string& event, const std::string& message) {
-    Log(LogLevel::kWarn, event, {{"message", message}});
-  };
+  options.on_event = [log](const store::StoreEvent& event) { log->On(event); };
   if (config.lanes > 0) options.writers = config.lanes;
   return store::Open(config.store, options);
 }
@@ -52,7 +51,9 @@ service::TrackerOptions ServiceOptions(const Config& config, Health* health) {
     Log(LogLevel::kWarn, "namespace_paused",
         {{"namespace", policy.name_space}, {"reason", policy.pause_reason}});
   };
-  options.on_health = [health](bool healthy) { health->OnStore(healthy); };
+  options.on_health = [health](bool healthy, const std::string& reason) {
+    health->OnStore(healthy, reason);
+  };
   return options;
 }
 
@@ -65,7 +66,8 @@ void Drain(GrpcServer& server, service::Tracker& tracker, Health& health) {
 }
 
 int Serve(const Config& config) {
-  absl::StatusOr<std::unique_ptr<store::Store>> store = OpenStore(config);
+  StoreLog store_log;
+  absl::StatusOr<std::unique_ptr<store::Store>> store = OpenStore(config, &store_log);
   if (!store.ok()) return CannotStart(store.status());
   if (config.migrate_only) {
     Log(LogLevel::kInfo, "migrated", {{"store", store::WithoutPassword(config.store)}});
@@ -80,7 +82,10 @@ int Serve(const Config& config) {
        {"store", store::WithoutPassword(config.store)},
        {"version", TRACKER_VERSION}});
 
-  const std::string signal = WaitForStopSignal();
+  const std::string signal = WaitForStopSignal([] {
+    // Every setting holds until the end of the process.
+    Log(LogLevel::kInfo, "reload", {{"signal", "SIGHUP"}, {"result", "nothing to reload"}});
+  });
   Log(LogLevel::kInfo, "draining",
       {{"signal", signal}, {"timeout", absl::FormatDuration(config.drain_timeout)}});
   {

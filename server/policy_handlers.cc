@@ -40,15 +40,17 @@ grpc::ServerUnaryReactor* ServeGetPolicy(service::Tracker& tracker, UnaryRpc rpc
 
 grpc::ServerUnaryReactor* ServeListPolicies(service::Tracker& tracker, UnaryRpc rpc) {
   auto* call = new Call("ListPolicies", rpc.context, rpc.response);
-  if (!ParseOrRefuse<v1::ListPoliciesRequest>(*rpc.request, call)) return call;
-  tracker.ListPolicies(call->Context(),
-                       [call](absl::StatusOr<std::vector<domain::Policy>> policies) {
-                         if (!policies.ok()) return call->Refuse(policies.status());
-                         v1::ListPoliciesResponse response;
-                         for (const domain::Policy& policy : *policies)
-                           EncodePolicy(policy, response.add_policies());
-                         call->Answer(response);
-                       });
+  if (auto request = ParseAndDecode<v1::ListPoliciesRequest>(*rpc.request, call)) {
+    tracker.ListPolicies(*std::move(request), call->Context(),
+                         [call](absl::StatusOr<service::PoliciesAnswer> answer) {
+                           if (!answer.ok()) return call->Refuse(answer.status());
+                           v1::ListPoliciesResponse response;
+                           for (const domain::Policy& policy : answer->policies)
+                             EncodePolicy(policy, response.add_policies());
+                           response.set_next_page_token(answer->next_page_token);
+                           call->Answer(response);
+                         });
+  }
   return call;
 }
 

@@ -19,6 +19,13 @@ sigset_t StopSignals() {
   return signals;
 }
 
+// Those that this process takes by waiting for them.
+sigset_t AwaitedSignals() {
+  sigset_t signals = StopSignals();
+  sigaddset(&signals, SIGHUP);
+  return signals;
+}
+
 [[noreturn]] void LeaveAtOnce(const std::string& reason) {
   Log(LogLevel::kError, "drain_broken_off", {{"reason", reason}});
   _exit(1);
@@ -27,17 +34,19 @@ sigset_t StopSignals() {
 }  // namespace
 
 void BlockStopSignals() {
-  const sigset_t signals = StopSignals();
+  const sigset_t signals = AwaitedSignals();
   pthread_sigmask(SIG_BLOCK, &signals, nullptr);
   std::signal(SIGPIPE, SIG_IGN);
 }
 
-std::string WaitForStopSignal() {
-  const sigset_t signals = StopSignals();
-  int number = 0;
-  while (sigwait(&signals, &number) != 0) {
+std::string WaitForStopSignal(const std::function<void()>& on_hangup) {
+  const sigset_t signals = AwaitedSignals();
+  while (true) {
+    int number = 0;
+    if (sigwait(&signals, &number) != 0) continue;
+    if (number != SIGHUP) return number == SIGTERM ? "SIGTERM" : "SIGINT";
+    on_hangup();
   }
-  return number == SIGTERM ? "SIGTERM" : "SIGINT";
 }
 
 DrainWatch::DrainWatch(absl::Duration timeout)

@@ -246,13 +246,16 @@ absl::StatusOr<std::vector<StatusCount>> Client::Count(const std::string& name_s
   if (absl::Status status = CheckText("namespace", name_space); !status.ok()) return status;
   v1::CountRequest request;
   request.set_namespace_(name_space);
-  const auto response = core_->Count(request);
-  if (!response.ok()) return response.status();
   std::vector<StatusCount> counts;
-  for (const v1::StatusCount& count : response->counts()) {
-    counts.push_back(
-        {count.namespace_(), internal::StatusFromProto(count.status()), count.count()});
-  }
+  do {
+    auto response = core_->Count(request);
+    if (!response.ok()) return response.status();
+    for (const v1::StatusCount& count : response->counts()) {
+      counts.push_back(
+          {count.namespace_(), internal::StatusFromProto(count.status()), count.count()});
+    }
+    request.set_page_token(std::move(*response->mutable_next_page_token()));
+  } while (!request.page_token().empty());
   return counts;
 }
 

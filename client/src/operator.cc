@@ -133,10 +133,14 @@ absl::StatusOr<Policy> Operator::GetPolicy(const std::string& name_space) {
 }
 
 absl::StatusOr<std::vector<Policy>> Operator::ListPolicies() {
-  const auto response = impl_->Ask(&Channels::Next, &Stub::ListPolicies, v1::ListPoliciesRequest());
-  if (!response.ok()) return response.status();
+  v1::ListPoliciesRequest request;
   std::vector<Policy> policies;
-  for (const v1::Policy& policy : response->policies()) policies.push_back(FromProto(policy));
+  do {
+    const auto response = impl_->Ask(&Channels::Next, &Stub::ListPolicies, request);
+    if (!response.ok()) return response.status();
+    for (const v1::Policy& policy : response->policies()) policies.push_back(FromProto(policy));
+    request.set_page_token(response->next_page_token());
+  } while (!request.page_token().empty());
   return policies;
 }
 

@@ -32,7 +32,9 @@ InProcessServer::InProcessServer(std::unique_ptr<TemporaryFolder> folder,
     : folder_(std::move(folder)),
       clock_(std::move(clock)),
       store_(store.get()),
-      tracker_(std::move(store), {.on_health = [this](bool ok) { health_.OnStore(ok); }}) {}
+      tracker_(std::move(store), {.on_health = [this](bool ok, const std::string& reason) {
+                 health_.OnStore(ok, reason);
+               }}) {}
 
 absl::Time InProcessServer::Now() const {
   return absl::FromUnixMicros(absl::ToUnixMicros(absl::Now() + clock_->offset()));

@@ -38,8 +38,9 @@ class SteppedStore final : public store::Store {
   absl::StatusOr<store::Page> List(const store::ListQuery& query) override {
     return store_->List(query);
   }
-  absl::StatusOr<std::vector<store::StatusCount>> Count(const std::string& name_space) override {
-    return store_->Count(name_space);
+  using Store::Count;
+  absl::StatusOr<store::CountPage> Count(const store::CountQuery& query) override {
+    return store_->Count(query);
   }
   absl::StatusOr<std::vector<domain::TaskKey>> ListDue(const store::DueQuery& query) override {
     return store_->ListDue(query);
@@ -64,17 +65,26 @@ class SteppedStore final : public store::Store {
   absl::StatusOr<std::optional<domain::Policy>> GetPolicy(const std::string& name_space) override {
     return store_->GetPolicy(name_space);
   }
-  absl::StatusOr<std::vector<domain::Policy>> ListPolicies() override {
-    return store_->ListPolicies();
+  using Store::ListPolicies;
+  absl::StatusOr<store::PolicyPage> ListPolicies(const store::PolicyQuery& query) override {
+    return store_->ListPolicies(query);
+  }
+  absl::StatusOr<std::vector<store::PolicyChange>> ListPolicyChanges(int64_t since,
+                                                                     int limit) override {
+    return store_->ListPolicyChanges(since, limit);
   }
   absl::Status DeletePolicy(const std::string& name_space) override {
     return store_->DeletePolicy(name_space);
   }
   absl::StatusOr<int64_t> PolicyVersion() override { return store_->PolicyVersion(); }
-  absl::StatusOr<store::AttemptCount> CountAttempts(const std::string& name_space,
-                                                    absl::Duration window,
-                                                    absl::Time since) override {
-    return store_->CountAttempts(name_space, window, since);
+  using Store::CountAttempts;
+  absl::StatusOr<std::vector<store::AttemptCount>> CountAttempts(
+      const std::vector<store::AttemptQuery>& queries) override {
+    return store_->CountAttempts(queries);
+  }
+  absl::StatusOr<std::vector<std::string>> ListAttempted(const std::string& after,
+                                                         int limit) override {
+    return store_->ListAttempted(after, limit);
   }
   absl::Status Tidy() override { return store_->Tidy(); }
   absl::Status Vacuum(const store::GoOn& go_on) override { return store_->Vacuum(go_on); }

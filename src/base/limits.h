@@ -119,8 +119,15 @@ inline constexpr int kGroupScan = 200'000;
 inline constexpr int kDefaultGroups = 10;
 inline constexpr int kMaxGroups = 100;
 
-// Policies: a server keeps all of them in memory.
-inline constexpr int kPolicies = 10'000;
+// Policies: a server keeps all of them in memory, of which each takes some 400 bytes.
+inline constexpr size_t kPolicies = 1'000'000;
+// How long a policy's deletion is remembered, for servers that read only what has changed: longer
+// than any that is up goes without a look.
+inline constexpr absl::Duration kPolicyMemory = absl::Hours(1);
+// Namespaces of a page of Count, and policies of a page of ListPolicies: the default and the most.
+// A caller wants all of them, so the default is a large page, and callers from before there were
+// pages get what they got.
+inline constexpr int kNamePageSize = 1000;
 inline constexpr absl::Duration kMaxBackoff = absl::Hours(24 * 30);
 inline constexpr double kMaxBackoffMultiplier = 100;
 inline constexpr absl::Duration kMinRetention = absl::Seconds(1);
@@ -141,6 +148,10 @@ inline constexpr size_t kFindingExamples = 5;
 
 static_assert(kBatchOperations <= kLaneQueueCommands, "a Batch must fit an empty queue");
 static_assert(kRequestBytes <= kLaneQueueBytes, "a request must fit an empty queue");
+static_assert(kNamePageSize * kStatuses * (kNamespaceBytes + 32) < kAnswerBytes,
+              "a page of Count must fit an answer");
+static_assert(kNamePageSize * (kNamespaceBytes + kPauseReasonBytes + 256) < kAnswerBytes,
+              "a page of ListPolicies must fit an answer");
 static_assert(kDataBytes + kErrors * (kMessageBytes + kTracebackBytes) < kAnswerBytes,
               "one task with its data and errors must fit an answer");
 

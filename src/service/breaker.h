@@ -14,8 +14,9 @@ namespace tracker::service {
 // What the counted attempts say; empty: nothing against going on. Pure.
 std::string WhyPause(const domain::PauseOnFailure& rule, const store::AttemptCount& attempts);
 
-// One look at each namespace with such a policy; a statement each. `on_pause` is told the policy as
-// it is stored now.
+// One look at each namespace with such a policy in which attempts have ended lately: two statements
+// for a thousand of them, and one where there are none. `on_pause` is told the policy as it is
+// stored now.
 void PauseFailing(store::Store& store, PolicyCache& policies,
                   const std::function<void(const domain::Policy&)>& on_pause);
 

@@ -49,6 +49,7 @@ bool BulkJob::Narrow() {
 absl::Status BulkJob::EstimateTotal(JobRun& run) {
   absl::StatusOr<std::vector<store::StatusCount>> counts;
   absl::Status status = run.Persist([&] {
+    // One namespace, so one page.
     counts = store_->Count(query_.name_space);
     return counts.status();
   });

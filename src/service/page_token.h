@@ -1,4 +1,4 @@
-// The page token of List: where a page ended, and a fingerprint of the filters that it belongs to.
+// The page tokens: where a page ended, and a fingerprint of the filters that it belongs to.
 // Opaque to clients.
 #pragma once
 
@@ -15,5 +15,10 @@ std::string EncodePageToken(const store::ListQuery& query, const store::Cursor& 
 // InvalidArgument when it is no token of ours, or that of other filters.
 absl::StatusOr<store::Cursor> DecodePageToken(const store::ListQuery& query,
                                               const std::string& token);
+
+// The same for lists by name, Count and ListPolicies: `list` says which, with its filter; a page
+// ended at `name`.
+std::string EncodeNameToken(const std::string& list, const std::string& name);
+absl::StatusOr<std::string> DecodeNameToken(const std::string& list, const std::string& token);
 
 }  // namespace tracker::service

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <utility>
+#include <vector>
 
 #include "src/base/monotonic.h"
 #include "src/base/token.h"
@@ -12,6 +13,13 @@ namespace {
 // Of the wait between two steps. A second is for a database that is in trouble.
 constexpr absl::Duration kMinPause = absl::Milliseconds(5);
 constexpr absl::Duration kMaxPause = absl::Seconds(1);
+// After a step that found nothing to delete: with however many namespaces, twenty looks a second
+// are the most that this costs an idle database.
+constexpr absl::Duration kEmptyPause = absl::Milliseconds(50);
+constexpr absl::Duration kLongestWait = absl::Hours(6);
+// New namespaces that are due together without a thought, and over how long more are spread.
+constexpr size_t kAtOnce = 1000;
+constexpr absl::Duration kLongestSpread = absl::Minutes(10);
 
 int64_t Delete(store::Store& store, const store::FinishedPage& page, store::Purpose purpose) {
   if (page.keys.empty()) return 0;
@@ -22,9 +30,8 @@ int64_t Delete(store::Store& store, const store::FinishedPage& page, store::Purp
         {.key = key, .token = NewLockToken(), .action = domain::Purge{.before = page.before}});
   }
   int64_t deleted = 0;
-  for (const domain::Outcome& outcome :
-       store.Apply(domain::PointersTo(commands),
-                   {.patience = absl::ZeroDuration(), .purpose = purpose})) {
+  for (const domain::Outcome& outcome : store.Apply(
+           domain::PointersTo(commands), {.patience = absl::ZeroDuration(), .purpose = purpose})) {
     // One that has changed meanwhile is answered as it stands.
     const bool gone = outcome.ok() && outcome.task && domain::Finished(outcome.task->status) &&
                       outcome.task->update_time <= page.before;
@@ -45,43 +52,89 @@ absl::StatusOr<Purged> PurgeStep(store::Store& store, const store::FinishedQuery
   return purged;
 }
 
-PurgeWalk::PurgeWalk(store::Store* store, const PolicyCache* policies, absl::Duration interval)
-    : store_(store), policies_(policies), interval_(interval) {}
+absl::Duration UntilNextLook(absl::Duration retention, absl::Duration interval) {
+  return std::max(interval, std::min(retention / 20, kLongestWait));
+}
 
-void PurgeWalk::Begin() {
-  for (const PolicyCache::PolicyPointer& policy : policies_->All()) {
-    if (!policy->retention) continue;
-    queries_.push_back({.name_space = policy->name_space, .age = *policy->retention});
+PurgeWalk::PurgeWalk(store::Store* store, const PolicyCache* policies, absl::Duration interval,
+                     std::function<absl::Time()> now)
+    : store_(store), policies_(policies), interval_(interval), now_(std::move(now)) {}
+
+void PurgeWalk::SetDue(const std::string& name_space, Place& place, absl::Time due) {
+  order_.erase({place.due, name_space});
+  place.due = due;
+  order_.emplace(due, name_space);
+}
+
+void PurgeWalk::FollowPolicies() {
+  // The number first: what changes after it is found the next time.
+  const int64_t generation = policies_->generation();
+  if (generation == generation_) return;
+  generation_ = generation;
+  const std::vector<PolicyCache::PolicyPointer> retained = policies_->WithRetention();
+  const absl::Time now = now_();
+  const bool many = retained.size() > places_.size() + kAtOnce;
+  Places places;
+  places.reserve(retained.size());
+  for (const PolicyCache::PolicyPointer& policy : retained) {
+    const auto known = places_.find(policy->name_space);
+    if (known != places_.end() && known->second.revision == policy->revision) {
+      places.insert(std::move(*known));
+      continue;
+    }
+    // At a start with many namespaces those with a short retention come first.
+    const absl::Duration spread =
+        many ? std::min(*policy->retention / 1000, kLongestSpread) : absl::ZeroDuration();
+    places[policy->name_space] = {.due = now + spread * absl::Uniform(random_, 0.0, 1.0),
+                                  .revision = policy->revision};
   }
-  std::shuffle(queries_.begin(), queries_.end(), random_);
+  places_ = std::move(places);
+  order_.clear();
+  for (const auto& [name_space, place] : places_) order_.emplace(place.due, name_space);
 }
 
 absl::Duration PurgeWalk::Step() {
-  if (queries_.empty()) Begin();
-  if (queries_.empty()) return interval_;
-  const base::MonotonicTime began = base::MonotonicNow();
-  store::FinishedQuery& query = queries_.back();
-  bool behind = false;
-  // The policy of today: the walk may have taken long to come here.
-  const PolicyCache::PolicyPointer policy = policies_->Of(query.name_space);
-  if (policy && policy->retention) {
-    query.age = *policy->retention;
-    absl::StatusOr<Purged> purged = PurgeStep(*store_, query, /*dry_run=*/false);
-    if (!purged.ok()) {
-      // The next walk will be there again.
-      queries_.pop_back();
-      return kMaxPause;
-    }
-    // As much as there may be in a step: there is more, and it must not be made faster than it
-    // goes.
-    behind = purged->found >= query.limit;
-    query.after = std::move(purged->next);
-  } else {
-    query.after.reset();
+  FollowPolicies();
+  if (order_.empty()) return interval_;
+  const auto& [due, name_space] = *order_.begin();
+  const absl::Duration early = due - now_();
+  // A new policy must not wait for long.
+  if (early > absl::ZeroDuration()) return std::min(early, interval_);
+  return Look(std::string(name_space));
+}
+
+absl::Duration PurgeWalk::Look(const std::string& name_space) {
+  Place& place = places_.at(name_space);
+  const PolicyCache::PolicyPointer policy = policies_->Of(name_space);
+  const absl::Time began = now_();
+  if (!policy || !policy->retention) {
+    // It has changed just now: the next step follows.
+    SetDue(name_space, place, began + interval_);
+    return kMinPause;
   }
-  if (!query.after) queries_.pop_back();
-  if (queries_.empty()) return interval_;
-  const absl::Duration took = base::MonotonicNow() - began;
+  const store::FinishedQuery query = {
+      .name_space = name_space, .age = *policy->retention, .after = place.after};
+  absl::StatusOr<Purged> purged = PurgeStep(*store_, query, /*dry_run=*/false);
+  const absl::Time ended = now_();
+  if (!purged.ok()) {
+    place.after.reset();
+    SetDue(name_space, place, ended + interval_);
+    return kMaxPause;
+  }
+  place.found |= purged->found > 0;
+  place.after = std::move(purged->next);
+  if (!place.after) {
+    const bool found = std::exchange(place.found, false);
+    const absl::Duration wait =
+        found ? interval_ : std::min(place.wait, UntilNextLook(*policy->retention, interval_));
+    SetDue(name_space, place, ended + wait * absl::Uniform(random_, 0.9, 1.1));
+    // One empty look among others that find something tells little.
+    place.wait = 4 * wait;
+  }
+  const absl::Duration took = ended - began;
+  if (purged->found == 0) return std::clamp(took, kEmptyPause, kMaxPause);
+  // As much as there may be in a step: there is more, and it must not be made faster than it goes.
+  const bool behind = purged->found >= query.limit;
   return std::clamp(behind ? took / 4 : took, kMinPause, kMaxPause);
 }
 

@@ -4,6 +4,7 @@
 #include <utility>
 #include <vector>
 
+#include "absl/strings/str_cat.h"
 #include "src/service/lane.h"
 #include "src/service/page_token.h"
 
@@ -64,11 +65,19 @@ void Reads::List(ListRequest request, CallContext context, Tracker::ListCallback
   Submit(std::move(context), std::move(read), std::move(done));
 }
 
-void Reads::Count(std::string name_space, CallContext context, Tracker::CountCallback done) {
-  auto count = [this, name_space = std::move(name_space)]() -> absl::StatusOr<CountAnswer> {
-    absl::StatusOr<std::vector<store::StatusCount>> counts = store_->Count(name_space);
-    if (!counts.ok()) return counts.status();
-    return CountAnswer{*std::move(counts)};
+void Reads::Count(CountRequest request, CallContext context, Tracker::CountCallback done) {
+  const std::string list = absl::StrCat("count\n", request.query.name_space);
+  if (!request.page_token.empty()) {
+    absl::StatusOr<std::string> after = DecodeNameToken(list, request.page_token);
+    if (!after.ok()) return done(after.status());
+    request.query.after = *std::move(after);
+  }
+  auto count = [this, list, query = std::move(request.query)]() -> absl::StatusOr<CountAnswer> {
+    absl::StatusOr<store::CountPage> page = store_->Count(query);
+    if (!page.ok()) return page.status();
+    CountAnswer answer{.counts = std::move(page->counts)};
+    if (!page->next.empty()) answer.next_page_token = EncodeNameToken(list, page->next);
+    return answer;
   };
   Submit(std::move(context), std::move(count), std::move(done));
 }
@@ -88,9 +97,23 @@ void Reads::GetPolicy(std::string name_space, CallContext context, Tracker::Poli
   Submit(std::move(context), std::move(get), std::move(done));
 }
 
-void Reads::ListPolicies(CallContext context, Tracker::PoliciesCallback done) {
-  Submit(
-      std::move(context), [this] { return store_->ListPolicies(); }, std::move(done));
+void Reads::ListPolicies(PoliciesRequest request, CallContext context,
+                         Tracker::PoliciesCallback done) {
+  const std::string list_name = "policies";
+  store::PolicyQuery query = {.limit = request.page_size};
+  if (!request.page_token.empty()) {
+    absl::StatusOr<std::string> after = DecodeNameToken(list_name, request.page_token);
+    if (!after.ok()) return done(after.status());
+    query.after = *std::move(after);
+  }
+  auto list = [this, list_name, query = std::move(query)]() -> absl::StatusOr<PoliciesAnswer> {
+    absl::StatusOr<store::PolicyPage> page = store_->ListPolicies(query);
+    if (!page.ok()) return page.status();
+    PoliciesAnswer answer{.policies = std::move(page->policies)};
+    if (!page->next.empty()) answer.next_page_token = EncodeNameToken(list_name, page->next);
+    return answer;
+  };
+  Submit(std::move(context), std::move(list), std::move(done));
 }
 
 void Reads::DeletePolicy(std::string name_space, CallContext context,

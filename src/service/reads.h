@@ -21,10 +21,10 @@ class Reads {
   // As Tracker's.
   void Get(domain::TaskKey key, CallContext context, Tracker::OutcomeCallback done);
   void List(ListRequest request, CallContext context, Tracker::ListCallback done);
-  void Count(std::string name_space, CallContext context, Tracker::CountCallback done);
+  void Count(CountRequest request, CallContext context, Tracker::CountCallback done);
   void SetPolicy(domain::Policy policy, CallContext context, Tracker::PolicyCallback done);
   void GetPolicy(std::string name_space, CallContext context, Tracker::PolicyCallback done);
-  void ListPolicies(CallContext context, Tracker::PoliciesCallback done);
+  void ListPolicies(PoliciesRequest request, CallContext context, Tracker::PoliciesCallback done);
   void DeletePolicy(std::string name_space, CallContext context, Tracker::StatusCallback done);
 
   void Stop() { pool_.Stop(); }

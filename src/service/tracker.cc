@@ -175,8 +175,8 @@ void Tracker::List(ListRequest request, CallContext context, ListCallback done) 
   impl_->reads().List(std::move(request), std::move(context), std::move(done));
 }
 
-void Tracker::Count(std::string name_space, CallContext context, CountCallback done) {
-  impl_->reads().Count(std::move(name_space), std::move(context), std::move(done));
+void Tracker::Count(CountRequest request, CallContext context, CountCallback done) {
+  impl_->reads().Count(std::move(request), std::move(context), std::move(done));
 }
 
 void Tracker::Claim(ClaimRequest request, CallContext context, ClaimCallback done) {
@@ -195,8 +195,8 @@ void Tracker::GetPolicy(std::string name_space, CallContext context, PolicyCallb
   impl_->reads().GetPolicy(std::move(name_space), std::move(context), std::move(done));
 }
 
-void Tracker::ListPolicies(CallContext context, PoliciesCallback done) {
-  impl_->reads().ListPolicies(std::move(context), std::move(done));
+void Tracker::ListPolicies(PoliciesRequest request, CallContext context, PoliciesCallback done) {
+  impl_->reads().ListPolicies(std::move(request), std::move(context), std::move(done));
 }
 
 void Tracker::DeletePolicy(std::string name_space, CallContext context, StatusCallback done) {

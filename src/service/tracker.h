@@ -44,8 +44,23 @@ struct ListAnswer {
   std::string next_page_token;
 };
 
+struct CountRequest {
+  // `after` is taken from page_token.
+  store::CountQuery query;
+  std::string page_token;
+};
 struct CountAnswer {
   std::vector<store::StatusCount> counts;
+  std::string next_page_token;
+};
+
+struct PoliciesRequest {
+  int page_size = limits::kNamePageSize;
+  std::string page_token;
+};
+struct PoliciesAnswer {
+  std::vector<domain::Policy> policies;
+  std::string next_page_token;
 };
 
 struct ClaimRequest {
@@ -106,8 +121,8 @@ struct TrackerOptions {
   // second.
   absl::Duration reap_interval = absl::Milliseconds(250);
   absl::Duration ping_interval = absl::Seconds(1);
-  // How often finished tasks past their retention are looked for, in namespaces that have one;
-  // each look is a walk in bounded steps.
+  // How often finished tasks past their retention are looked for, in namespaces that have one and
+  // in which such tasks keep being found (purge.h); each look is a walk in bounded steps.
   absl::Duration purge_interval = absl::Minutes(1);
   // False: it is done by hand only (ExpireAll, PurgeAll).
   bool reap = true;
@@ -119,8 +134,8 @@ struct TrackerOptions {
   // the reaper's interval well within the second that is promised.
   absl::Duration claim_interval = absl::Milliseconds(650);
   // Told whenever the store goes away or comes back, from a thread of the service; once at the
-  // start, with what is so then.
-  std::function<void(bool healthy)> on_health;
+  // start, with what is so then. `reason`: for the log, why it is not healthy.
+  std::function<void(bool healthy, const std::string& reason)> on_health;
   // Told when this server has paused a namespace since most of its attempts failed, with the policy
   // as it is stored now; from a thread of the service.
   std::function<void(const domain::Policy& policy)> on_pause;
@@ -134,7 +149,7 @@ class Tracker {
   using CountCallback = absl::AnyInvocable<void(absl::StatusOr<CountAnswer>)>;
   using ClaimCallback = absl::AnyInvocable<void(ClaimResult)>;
   using PolicyCallback = absl::AnyInvocable<void(absl::StatusOr<domain::Policy>)>;
-  using PoliciesCallback = absl::AnyInvocable<void(absl::StatusOr<std::vector<domain::Policy>>)>;
+  using PoliciesCallback = absl::AnyInvocable<void(absl::StatusOr<PoliciesAnswer>)>;
   using StatusCallback = absl::AnyInvocable<void(absl::Status)>;
   using GroupsCallback = absl::AnyInvocable<void(absl::StatusOr<store::ErrorGroups>)>;
   using CheckCallback = absl::AnyInvocable<void(absl::StatusOr<store::CountCheck>)>;
@@ -160,7 +175,7 @@ class Tracker {
   void Get(domain::TaskKey key, CallContext context, OutcomeCallback done);
   // InvalidArgument: the page token is not one of these filters'.
   void List(ListRequest request, CallContext context, ListCallback done);
-  void Count(std::string name_space, CallContext context, CountCallback done);
+  void Count(CountRequest request, CallContext context, CountCallback done);
 
   // Claims tasks that are claimable, or waits for some. A caller that is gone by the time gets
   // none.
@@ -174,7 +189,7 @@ class Tracker {
   void SetPolicy(domain::Policy policy, CallContext context, PolicyCallback done);
   // The defaults where there is none.
   void GetPolicy(std::string name_space, CallContext context, PolicyCallback done);
-  void ListPolicies(CallContext context, PoliciesCallback done);
+  void ListPolicies(PoliciesRequest request, CallContext context, PoliciesCallback done);
   void DeletePolicy(std::string name_space, CallContext context, StatusCallback done);
 
   // What reads much: each is a job, of which limits::kJobs may run, and ends when its caller is

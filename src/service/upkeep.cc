@@ -52,9 +52,10 @@ Upkeep::Upkeep(store::Store* store, PolicyCache* policies, GiveBackQueue* give_b
 }
 
 void Upkeep::CheckHealth() {
-  const Health now = store_->Ping().ok() ? Health::kGood : Health::kBad;
+  const absl::Status status = store_->Ping();
+  const Health now = status.ok() ? Health::kGood : Health::kBad;
   if (health_.exchange(now) != now && options_.on_health) {
-    options_.on_health(now == Health::kGood);
+    options_.on_health(status.ok(), store::ForLog(status));
   }
 }
 

@@ -1,5 +1,4 @@
-#include <algorithm>
-
+#include "absl/strings/ascii.h"
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/strip.h"
@@ -8,6 +7,17 @@
 #include "src/store/store.h"
 
 namespace tracker::store {
+namespace {
+
+// "mysql:***" of "mysql://u:p@h/db": what stands before the first colon, where it can be a scheme.
+std::string OnlyScheme(absl::string_view url) {
+  size_t end = 0;
+  while (end < url.size() && (absl::ascii_isalnum(url[end]) || url[end] == '+')) ++end;
+  const bool scheme = end > 0 && end < url.size() && url[end] == ':' && absl::ascii_isalpha(url[0]);
+  return scheme ? absl::StrCat(url.substr(0, end), ":***") : "***";
+}
+
+}  // namespace
 
 absl::StatusOr<std::unique_ptr<Store>> Open(const std::string& url, const OpenOptions& options) {
   absl::string_view rest = url;
@@ -17,36 +27,15 @@ absl::StatusOr<std::unique_ptr<Store>> Open(const std::string& url, const OpenOp
           "the store URL 'sqlite:' names no file; try sqlite:tracker.db");
     return OpenSqlite(std::string(rest), options);
   }
-  if (absl::StartsWith(url, "postgresql://") || absl::StartsWith(url, "postgres://"))
-    return OpenPostgres(url, options);
+  if (IsPostgres(url)) return OpenPostgres(url, options);
   return absl::InvalidArgumentError(
       absl::StrCat("the store URL '", WithoutPassword(url),
                    "' is of no known kind; use sqlite:PATH or postgresql://USER@HOST/DATABASE"));
 }
 
 std::string WithoutPassword(const std::string& url) {
-  const size_t scheme = url.find("://");
-  if (scheme == std::string::npos) return url;
-  const size_t begin = scheme + 3;
-  // The user and the password end at an '@'. A password may have a '?'; one with a '/' is wrong,
-  // and as secret.
-  size_t at = 0;
-  for (const char end : {'/', '?'}) {
-    const size_t found = url.rfind('@', url.find(end, begin));
-    if (found != std::string::npos) at = std::max(at, found);
-  }
-  std::string shown = url;
-  const size_t colon = url.find(':', begin);
-  if (colon < at) shown = absl::StrCat(url.substr(0, colon), ":***", url.substr(at));
-  // libpq takes passwords as parameters too: password, sslpassword.
-  constexpr absl::string_view kParameter = "password=";
-  for (size_t found = shown.find(kParameter.data()); found != std::string::npos;
-       found = shown.find(kParameter.data(), found + kParameter.size())) {
-    const size_t value = found + kParameter.size();
-    const size_t end = std::min(shown.find('&', value), shown.size());
-    shown.replace(value, end - value, "***");
-  }
-  return shown;
+  if (absl::StartsWith(url, "sqlite:")) return url;
+  return IsPostgres(url) ? PostgresWithoutPassword(url) : OnlyScheme(url);
 }
 
 }  // namespace tracker::store

@@ -7,6 +7,8 @@
 //  - Several stores may be open on one database at once, in one process or in many.
 //  - `now` is the database's clock, whole microseconds.
 //  - No exception leaves a method.
+//  - No status or outcome has the database's own words (SQL, names of tables, its messages) in its
+//    message, so that all of them may be shown to callers. They go to OpenOptions::on_event.
 #pragma once
 
 #include <cstdint>
@@ -239,6 +241,14 @@ struct AttemptCount {
   friend bool operator==(const AttemptCount&, const AttemptCount&) = default;
 };
 
+// Of which attempts CountAttempts is to answer the number.
+struct AttemptQuery {
+  std::string name_space;
+  // They ended within the last `window`, but after `since`.
+  absl::Duration window;
+  absl::Time since;
+};
+
 struct ApplyOptions {
   // How long to wait for rows that another transaction holds. Zero: for work that another will do,
   // or that comes again. Commands on rows that are held for longer are not tried: kHeld; nor are,
@@ -253,6 +263,40 @@ struct StatusCount {
   int64_t count = 0;
 
   friend bool operator==(const StatusCount&, const StatusCount&) = default;
+};
+
+struct CountQuery {
+  // Empty: all namespaces.
+  std::string name_space;
+  // Only namespaces behind this one.
+  std::string after;
+  // How many namespaces, at most.
+  int limit = limits::kNamePageSize;
+};
+struct CountPage {
+  // By namespace, then status; zeros left out, so that there may be none. Exact for each namespace.
+  std::vector<StatusCount> counts;
+  // The `after` of the next page; empty: there is none.
+  std::string next;
+};
+
+struct PolicyQuery {
+  // Only those of namespaces behind this one.
+  std::string after;
+  int limit = limits::kNamePageSize;
+};
+struct PolicyPage {
+  // By namespace.
+  std::vector<domain::Policy> policies;
+  // As CountPage's.
+  std::string next;
+};
+struct PolicyChange {
+  std::string name_space;
+  // When it was set, or deleted, among all changes.
+  int64_t revision = 0;
+  // None: it was deleted.
+  std::optional<domain::Policy> policy;
 };
 
 class Store {
@@ -288,8 +332,10 @@ class Store {
   // One page. Unavailable when the database cannot be reached.
   virtual absl::StatusOr<Page> List(const ListQuery& query) = 0;
 
-  // Exact, from counters; by namespace, then status; zeros left out. Empty namespace: all.
-  virtual absl::StatusOr<std::vector<StatusCount>> Count(const std::string& name_space) = 0;
+  // One page of what the counters say; its cost does not grow with the tasks.
+  virtual absl::StatusOr<CountPage> Count(const CountQuery& query) = 0;
+  // All pages. Empty namespace: all.
+  absl::StatusOr<std::vector<StatusCount>> Count(const std::string& name_space);
 
   // Up to `limit` tasks whose alarm_time has come, the earliest first. Locks nothing: apply Expire
   // to each. Alarms that no task stands behind are removed, and never listed.
@@ -320,24 +366,33 @@ class Store {
 
   // Policies. Set answers the policy as it is stored, with its new revision and update_time. With
   // `revision` it is set only if the stored one has that revision (0: there is none); else Aborted.
-  // ResourceExhausted beyond limits::kPolicies.
   virtual absl::StatusOr<domain::Policy> SetPolicy(const domain::Policy& policy,
                                                    std::optional<int64_t> revision) = 0;
   // None: there is none.
   virtual absl::StatusOr<std::optional<domain::Policy>> GetPolicy(
       const std::string& name_space) = 0;
-  // By namespace.
-  virtual absl::StatusOr<std::vector<domain::Policy>> ListPolicies() = 0;
+  virtual absl::StatusOr<PolicyPage> ListPolicies(const PolicyQuery& query) = 0;
+  // All pages.
+  absl::StatusOr<std::vector<domain::Policy>> ListPolicies();
   // Also when there is none.
   virtual absl::Status DeletePolicy(const std::string& name_space) = 0;
-  // Differs from any earlier answer once a policy has changed.
+  // Grows with each change of a policy, and is then that policy's revision.
   virtual absl::StatusOr<int64_t> PolicyVersion() = 0;
+  // The changes of higher revisions than `since`, by revision, at most `limit`; of a policy that
+  // was changed several times the last one. OutOfRange when a deletion since then is forgotten
+  // (limits::kPolicyMemory): read all policies instead.
+  virtual absl::StatusOr<std::vector<PolicyChange>> ListPolicyChanges(int64_t since, int limit) = 0;
 
-  // The attempts of a namespace that ended within the last `window`, but after `since`. Counted
-  // only for commands whose policy has pause_on_failure; to the second: by the second, rounded
-  // down, in which they ended.
-  virtual absl::StatusOr<AttemptCount> CountAttempts(const std::string& name_space,
-                                                     absl::Duration window, absl::Time since) = 0;
+  // Attempts that ended. Counted only for commands whose policy has pause_on_failure; to the
+  // second: by the second, rounded down, in which they ended. The i-th answer is the i-th query's.
+  virtual absl::StatusOr<std::vector<AttemptCount>> CountAttempts(
+      const std::vector<AttemptQuery>& queries) = 0;
+  absl::StatusOr<AttemptCount> CountAttempts(const std::string& name_space, absl::Duration window,
+                                             absl::Time since);
+  // The namespaces of which any attempts are counted, in order, those behind `after`; cheap when
+  // there are few, however many namespaces there are.
+  virtual absl::StatusOr<std::vector<std::string>> ListAttempted(const std::string& after,
+                                                                 int limit) = 0;
 
   // Folds what commits have added to the counters, forgets old claims, and whatever else keeps the
   // store quick, in a bounded step; to be called now and then, by any number of servers. All is
@@ -348,11 +403,24 @@ class Store {
   // own, now and then. Backs off by itself where it does not help.
   virtual absl::Status Vacuum(const GoOn& go_on) = 0;
 
-  // Whether the database answers and can be written.
+  // Whether the database answers, and can and may be written. ForLog of its answer says why not.
   virtual absl::Status Ping() = 0;
 
   // How many Apply calls at once are of use.
   virtual int WriterLanes() const = 0;
+};
+
+// Something that whoever runs the server should know of.
+struct StoreEvent {
+  enum class Level { kDebug, kInfo, kWarn, kError };
+  Level level = Level::kWarn;
+  // What happened: a constant of the program in snake_case.
+  const char* name = "";
+  // The database's code for it: a SQLSTATE, or SQLite's number. Empty: it has none.
+  std::string code;
+  // In the database's own words, on one line: for the log, never for a caller. It has no passwords
+  // and no values of rows.
+  std::string text;
 };
 
 struct OpenOptions {
@@ -363,17 +431,22 @@ struct OpenOptions {
   int writers = 2;
   // Added to the database's clock. For tests, which move time by it; read at each use.
   std::function<absl::Duration()> clock_offset;
-  // Told, once, of what an operator should mend though the store can live with it; from any thread.
-  // A word for the event, and a sentence.
-  std::function<void(const std::string& event, const std::string& message)> on_warning;
+  // Told of each error of the database as it happens, from any thread, and so perhaps very often;
+  // must not block. None: nobody is told.
+  std::function<void(const StoreEvent&)> on_event;
 };
 
-// Opens the store of a URL: "sqlite:PATH", or "postgresql://user@host/db" (also "postgres://"). The
-// error says in one line why it cannot be opened and what to do: InvalidArgument for the URL,
-// FailedPrecondition for what is there, Unavailable for a database that does not answer.
+// Opens the store of a URL: "sqlite:PATH", "postgresql://user@host/db" (also "postgres://"), or
+// libpq's keywords, "host=... dbname=...". The error says in one line why it cannot be opened and
+// what to do: InvalidArgument for the URL, FailedPrecondition for what is there, Unavailable for a
+// database that does not answer. It may show the database's own words, but no password.
 absl::StatusOr<std::unique_ptr<Store>> Open(const std::string& url, const OpenOptions& options);
 
-// The URL without a password, for logs.
+// The URL without its passwords, for logs. Of one that cannot be read, nothing but its kind.
 std::string WithoutPassword(const std::string& url);
+
+// Why a method failed, for the log: with the database's own words, which are not in the status's
+// message.
+std::string ForLog(const absl::Status& status);
 
 }  // namespace tracker::store

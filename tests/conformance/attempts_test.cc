@@ -97,6 +97,22 @@ TEST_P(AttemptsTest, ForgetsThemAfterTheWindowAndBeforeTheMomentAskedFor) {
   EXPECT_EQ(Count(absl::Minutes(10)).ended, 2);
 }
 
+TEST_P(AttemptsTest, TellsOfWhichNamespacesThereAreAny) {
+  EXPECT_TRUE(Value(store().ListAttempted("", 10)).empty());
+  for (const char* name_space : {"c", "a", "b", "a"}) End("t", Fail{}, true, name_space);
+  End("t", Fail{}, /*counted=*/false, "uncounted");
+  using Names = std::vector<std::string>;
+  EXPECT_EQ(Value(store().ListAttempted("", 10)), (Names{"a", "b", "c"}));
+  EXPECT_EQ(Value(store().ListAttempted("", 2)), (Names{"a", "b"}));
+  EXPECT_EQ(Value(store().ListAttempted("b", 2)), (Names{"c"}));
+  // Many at once, each with its own window.
+  EXPECT_EQ(Value(store().CountAttempts({{"b", kWindow, absl::UnixEpoch()},
+                                         {"nobody's", kWindow, absl::UnixEpoch()},
+                                         {"a", kWindow, absl::UnixEpoch()},
+                                         {"a", kWindow, absl::FromUnixSeconds(4'000'000'000)}})),
+            (std::vector<AttemptCount>{{1, 1}, {0, 0}, {2, 2}, {0, 0}}));
+}
+
 TEST_P(AttemptsTest, TidyingChangesNothingWithinTheLongestWindow) {
   for (int i = 0; i < 10; ++i) End(absl::StrCat("t", i), Fail{});
   Advance(absl::Minutes(30));

@@ -167,9 +167,9 @@ TEST_P(VacuumTest, ARoleThatMayNotIsToldOnceAndTidiesAllTheSame) {
   const std::string as_role = absl::StrReplaceAll(url(), {{"postgres@", role + "@"}});
   absl::StatusOr<std::unique_ptr<Store>> opened = Open(
       as_role,
-      {.migrate = false, .on_warning = [&](const std::string& event, const std::string& message) {
-         warnings.push_back(event);
-         EXPECT_TRUE(absl::StrContains(message, "VACUUM")) << message;
+      {.migrate = false, .on_event = [&](const StoreEvent& event) {
+         warnings.emplace_back(event.name);
+         EXPECT_TRUE(absl::StrContains(event.text, "VACUUM")) << event.text;
        }});
   ASSERT_OK(opened);
   PileUp();

@@ -274,7 +274,9 @@ TEST_P(DerivedTest, ChecksAndRepairsWhileOthersWrite) {
         if (turn % 3 == 1) ApplyTo(mine, {Make(id, domain::Fail{}, lock)});
         if (turn % 3 == 2) ApplyTo(mine, {Make(id, domain::Reset{.force = true})});
         if (turn % 10 == 0) ApplyTo(mine, {Make(absl::StrCat("new", i, "-", turn), Create{})});
-        if (turn % 50 == 0) EXPECT_OK(mine.Tidy());
+        if (turn % 50 == 0) {
+          EXPECT_OK(mine.Tidy());
+        }
       }
     });
   }
@@ -301,7 +303,9 @@ TEST_P(DerivedTest, ACheckTellsHowFarItIsAndEndsWhenItIsTold) {
   EXPECT_GE(report->scanned, 2 * limits::kCheckStep);
   EXPECT_GE(told, 1);
   const GoOn gone = [] { return absl::CancelledError("gone"); };
-  if (!sqlite()) EXPECT_TRUE(absl::IsCancelled(store().Check({.go_on = gone}).status()));
+  if (!sqlite()) {
+    EXPECT_TRUE(absl::IsCancelled(store().Check({.go_on = gone}).status()));
+  }
 }
 
 TEST_P(DerivedTest, ADamagedIndexIsFoundAndRebuilt) {
@@ -371,7 +375,9 @@ TEST_P(LongJobTest, JobsKeepNeitherUpkeepNorHealthNorUsersWaitingAndEndWhenTold)
   while (asked < 3 * limits::kJobs) absl::SleepFor(absl::Milliseconds(1));
   EXPECT_EQ(Value(store().ListDue(10)).size(), 1);
   // SQLite cannot write through such a view.
-  if (!sqlite()) EXPECT_EQ(Value(service::ReapOnce(store(), 10)), 1);
+  if (!sqlite()) {
+    EXPECT_EQ(Value(service::ReapOnce(store(), 10)), 1);
+  }
   EXPECT_OK(store().Ping());
   EXPECT_OK(store().PolicyVersion());
   EXPECT_OK(store().ListPolicies());

@@ -229,6 +229,43 @@ TEST_P(CountTest, FollowsEveryChangeAndLeavesZerosOut) {
   EXPECT_TRUE(Value(store().Count("nobody's")).empty());
 }
 
+TEST_P(CountTest, ComesInPagesThatSplitNoNamespace) {
+  constexpr int kNamespaces = 1200;
+  std::vector<Command> commands;
+  for (int i = 0; i < kNamespaces; ++i) {
+    const std::string name_space = absl::StrCat("n", i);
+    commands.push_back(Make("a", Create{}, "", name_space));
+    commands.push_back(Make("b", Start{.create_if_missing = true}, "", name_space));
+    if (i % 3 == 0) commands.push_back(Make("c", Create{}, "", name_space));
+  }
+  for (const Outcome& outcome : Apply(commands)) ASSERT_OK(outcome);
+  // Counters that come to nothing take no part.
+  ASSERT_OK(Apply(Make("z", Create{}, "", "n5+")));
+  ASSERT_OK(Apply(Make("z", Delete{}, "", "n5+")));
+  for (const int limit : {1, 7, 1000, 5000}) {
+    std::vector<StatusCount> all;
+    CountQuery query = {.limit = limit};
+    do {
+      const CountPage page = Value(store().Count(query));
+      std::set<std::string> of_page;
+      for (const StatusCount& count : page.counts) of_page.insert(count.name_space);
+      EXPECT_LE(static_cast<int>(of_page.size()), limit);
+      if (!all.empty()) {
+        EXPECT_FALSE(of_page.contains(all.back().name_space));
+      }
+      all.insert(all.end(), page.counts.begin(), page.counts.end());
+      query.after = page.next;
+    } while (!query.after.empty());
+    ASSERT_EQ(all.size(), static_cast<size_t>(2 * kNamespaces)) << limit;
+    EXPECT_EQ(Total(all), 2 * kNamespaces + kNamespaces / 3);
+    EXPECT_TRUE(std::is_sorted(all.begin(), all.end(), [](const auto& a, const auto& b) {
+      return std::pair(a.name_space, a.status) < std::pair(b.name_space, b.status);
+    }));
+  }
+  EXPECT_EQ(Value(store().Count("")).size(), static_cast<size_t>(2 * kNamespaces));
+  EXPECT_EQ(Value(store().Count("n3")).size(), 2u);
+}
+
 TEST_P(CountTest, FoldingChangesNothingThatIsSeen) {
   for (int i = 0; i < 300; ++i) {
     ASSERT_OK(Apply(Make(absl::StrCat("t", i), Start{.create_if_missing = true})));

@@ -1,6 +1,8 @@
 // Policies as the store keeps them.
 #include <gtest/gtest.h>
 
+#include <algorithm>
+#include <atomic>
 #include <memory>
 #include <optional>
 #include <string>
@@ -132,20 +134,72 @@ TEST_P(PolicyTest, TheVersionTellsAnotherServerOfEveryChange) {
   EXPECT_FALSE(changed());
 }
 
-TEST_P(PolicyTest, ThereIsABoundOnHowManyThereAre) {
-  Set({.name_space = "first"});
-  const std::string rows = absl::StrCat("WITH RECURSIVE i(n) AS (SELECT 2 UNION ALL SELECT n + 1 ",
-                                        "FROM i WHERE n < ", limits::kPolicies, ") ");
+TEST_P(PolicyTest, ComesInPagesOfWhichNoneRepeatsOrLeavesOut) {
+  constexpr int kPolicies = 1200;
+  const std::string rows = absl::StrCat("WITH RECURSIVE i(n) AS (SELECT 1 UNION ALL SELECT n + 1 ",
+                                        "FROM i WHERE n < ", kPolicies, ") ");
   ExecuteSql("INSERT INTO policy (namespace, revision, update_us, policy) " + rows +
-                 "SELECT 'n' || n, 1, 1, '{}' FROM i",
+                 "SELECT 'n' || n, n, 1, '{}' FROM i",
              "INSERT INTO tracker.policy (namespace, revision, update_us, document) " + rows +
-                 "SELECT 'n' || n, 1, 1, '{}' FROM i");
-  EXPECT_EQ(CodeOfSet({.name_space = "one more"}, std::nullopt),
-            absl::StatusCode::kResourceExhausted);
-  EXPECT_EQ(Set({.name_space = "first", .max_attempts = 9}).max_attempts, 9);
-  ASSERT_OK(store().DeletePolicy("n7"));
-  Set({.name_space = "one more"});
-  EXPECT_EQ(Value(store().ListPolicies()).size(), static_cast<size_t>(limits::kPolicies));
+                 "SELECT 'n' || n, n, 1, '{}' FROM i");
+  for (const int limit : {1, 7, 1000, 1200, 5000}) {
+    std::vector<std::string> names;
+    PolicyQuery query = {.limit = limit};
+    do {
+      const PolicyPage page = Value(store().ListPolicies(query));
+      ASSERT_FALSE(page.policies.empty());
+      EXPECT_LE(static_cast<int>(page.policies.size()), limit);
+      for (const Policy& policy : page.policies) names.push_back(policy.name_space);
+      query.after = page.next;
+    } while (!query.after.empty());
+    EXPECT_EQ(names.size(), static_cast<size_t>(kPolicies)) << limit;
+    EXPECT_TRUE(std::is_sorted(names.begin(), names.end()));
+    EXPECT_EQ(std::adjacent_find(names.begin(), names.end()), names.end());
+  }
+  EXPECT_EQ(Value(store().ListPolicies()).size(), static_cast<size_t>(kPolicies));
+}
+
+TEST_P(PolicyTest, WhatHasChangedIsReadByItself) {
+  const Policy a = Set({.name_space = "a"});
+  const Policy b = Set({.name_space = "b"});
+  const int64_t seen = Value(store().PolicyVersion());
+  EXPECT_TRUE(Value(store().ListPolicyChanges(seen, 10)).empty());
+  const Policy changed = Set({.name_space = "a", .max_attempts = 9});
+  ASSERT_OK(store().DeletePolicy("b"));
+  const Policy c = Set({.name_space = "c"});
+  // Each change has a place of its own, the deletion, too.
+  std::vector<PolicyChange> changes = Value(store().ListPolicyChanges(seen, 10));
+  ASSERT_EQ(changes.size(), 3u);
+  EXPECT_EQ(changes[0].policy, changed);
+  EXPECT_EQ(changes[1].name_space, "b");
+  EXPECT_EQ(changes[1].policy, std::nullopt);
+  EXPECT_GT(changes[1].revision, changes[0].revision);
+  EXPECT_EQ(changes[2].policy, c);
+  EXPECT_EQ(changes[2].revision, Value(store().PolicyVersion()));
+  changes = Value(store().ListPolicyChanges(changes[0].revision, 1));
+  ASSERT_EQ(changes.size(), 1u);
+  EXPECT_EQ(changes[0].name_space, "b");
+  // One that is there again is no deletion any more.
+  const Policy again = Set({.name_space = "b"});
+  changes = Value(store().ListPolicyChanges(seen, 10));
+  ASSERT_EQ(changes.size(), 3u);
+  EXPECT_EQ(changes[2].policy, again);
+}
+
+TEST_P(PolicyTest, WhoHasMissedAForgottenDeletionIsTold) {
+  Set({.name_space = "a"});
+  Set({.name_space = "b"});
+  const int64_t before = Value(store().PolicyVersion());
+  ASSERT_OK(store().DeletePolicy("a"));
+  const int64_t after = Value(store().PolicyVersion());
+  Reopen();
+  ASSERT_OK(store().Tidy());
+  EXPECT_EQ(Value(store().ListPolicyChanges(before, 10)).size(), 1u);
+  Advance(limits::kPolicyMemory + absl::Seconds(1));
+  Reopen();
+  ASSERT_OK(store().Tidy());
+  EXPECT_TRUE(absl::IsOutOfRange(store().ListPolicyChanges(before, 10).status()));
+  EXPECT_TRUE(Value(store().ListPolicyChanges(after, 10)).empty());
 }
 
 }  // namespace

@@ -148,7 +148,7 @@ TEST_P(PurgeTest, TwoAtOnceDeleteEachTaskOnceAndCountRight) {
         deleted += outcome.ok() ? 1 : 0;
         // The other one was first, or is at it.
         EXPECT_TRUE(outcome.ok() || outcome.reason == domain::Reason::kTaskNotFound ||
-                    outcome.reason == domain::Reason::kStoreUnavailable)
+                    outcome.reason == domain::Reason::kHeld)
             << ToText(outcome);
       }
     }

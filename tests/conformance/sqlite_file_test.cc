@@ -41,6 +41,7 @@ ALTER TABLE task DROP COLUMN error_us;
 DROP TABLE claim;
 DROP TABLE policy;
 DROP TABLE policy_version;
+DROP TABLE policy_gone;
 DROP TABLE attempt_count;
 CREATE INDEX task_expiry ON task (lock_expire_us) WHERE status = 10;
 PRAGMA user_version = 1;

@@ -46,8 +46,12 @@ class Startup : public ::testing::Test {
 };
 
 TEST_F(Startup, UnknownKindsOfStore) {
-  for (const char* url : {"mysql://localhost/x", "tracker.db", "postgresql:/localhost", "SQLITE:x"})
-    ExpectBadStore(url, {url, "use sqlite:PATH or postgresql://"});
+  const std::pair<const char*, const char*> urls[] = {{"mysql://localhost/x", "'mysql:***'"},
+                                                      {"tracker.db", "'***'"},
+                                                      {"postgresql:/localhost", "'postgresql:***'"},
+                                                      {"SQLITE:x", "'SQLITE:***'"}};
+  for (const auto& [url, shown] : urls)
+    ExpectBadStore(url, {shown, "use sqlite:PATH or postgresql://"});
   ExpectBadStore("sqlite:", {"names no file", "try sqlite:"});
   ExpectBadStore("sqlite::memory:", {"name a file"});
   ExpectBadStore("sqlite://tracker.db", {"use sqlite:tracker.db"});
@@ -92,6 +96,77 @@ TEST_F(Startup, PostgresThatIsNotThere) {
   ExpectBadStore(absl::StrCat("postgresql://nobody_known@", host, "/postgres"),
                  {"role \"nobody_known\" does not exist", advice});
   ExpectBadStore(absl::StrCat("postgresql://postgres@", host, "/postgres?bogus=1"), {"bogus"});
+}
+
+// However the URL is mistyped, in whatever way libpq would have quoted it.
+TEST_F(Startup, NoPasswordIsShown) {
+  const std::string host = absl::StrCat("127.0.0.1:", SharedPostgres().port());
+  const std::string keywords = absl::StrCat("host=127.0.0.1 port=", SharedPostgres().port());
+  for (const std::string& url : std::vector<std::string>{
+           "postgresql://u:s%zzesame@h/db",
+           "postgresql://u:sesame@[::1/db",
+           "postgres:u:sesame@h/db",
+           "postgresql:u:sesame@h/db",
+           "u:sesame@h/db",
+           "postgresql://u:1/sesame@h/db",
+           "postgresql://u:p@sesame@h/db",
+           "postgresql://u:p@sesame/x@h/db",
+           "postgresql://h/db?password=p&sesame=x",
+           "postgresql://h/db?password=p&sesame",
+           "postgresql://u:sesame@h:port/db",
+           "host=h password=p sesame",
+           "host=h password='sesame",
+           "hots=h password=sesame",
+           absl::StrCat("postgresql://nobody:sesame@", host, "/db"),
+           absl::StrCat("postgresql://nobody:ses%61me@", host, "/db?nonsense=1"),
+           absl::StrCat(keywords, " user=nobody password=sesame"),
+           absl::StrCat(keywords, " user=postgres dbname=nothing password='sesame'"),
+           "postgresql://u:sesame@127.0.0.1:1/x?sslpassword=sesame",
+       }) {
+    SCOPED_TRACE(url);
+    EXPECT_FALSE(absl::StrContains(ExpectBadStore(url, {}), "same"));
+    const Ended migrated =
+        world_.Run({ProgramPath("trackerd"), "migrate", "--store", url}, absl::Seconds(30));
+    EXPECT_EQ(migrated.exit_code, kCannotStart);
+    EXPECT_FALSE(absl::StrContains(migrated.out + migrated.err, "same")) << migrated.err;
+  }
+  // The shell takes a text without its quotes apart.
+  EXPECT_FALSE(absl::StrContains(
+      ExpectRefused({"--store", "host=h", "password=sesame"}, {"belongs to no flag"}), "same"));
+}
+
+TEST_F(Startup, ServesAStoreThatIsNamedByKeywordsAndHidesThePassword) {
+  const std::string url = world_.NewStore(Kind::kPostgres);
+  const std::string database = url.substr(url.rfind('/') + 1);
+  const std::string keywords =
+      absl::StrCat("host=127.0.0.1 port=", SharedPostgres().port(),
+                   " user=postgres password='open sesame' dbname=", database);
+  testing::TrackerdProcess& server = world_.Serve(keywords);
+  Api api(server.address());
+  EXPECT_EQ(api.Call(For<v1::CreateRequest>("a")).Verdict(), "OK");
+  EXPECT_FALSE(absl::StrContains(server.Log(), "sesame")) << server.Log();
+  EXPECT_TRUE(absl::StrContains(server.Log(), database)) << server.Log();
+}
+
+// What log rotation and service managers send.
+TEST_F(Startup, AHangupChangesNothing) {
+  testing::TrackerdProcess& server = world_.Serve(world_.NewStore(Kind::kSqlite));
+  for (int i = 1; i <= 2; ++i) {
+    kill(server.pid(), SIGHUP);
+    EXPECT_TRUE(Await([&] {
+      size_t events = 0;
+      const std::string log = server.Log();
+      for (size_t at = log.find(" reload "); at != std::string::npos;
+           at = log.find(" reload ", at + 1))
+        ++events;
+      return events == static_cast<size_t>(i);
+    })) << server.Log();
+  }
+  Api api(server.address());
+  EXPECT_EQ(api.Call(For<v1::CreateRequest>("a")).Verdict(), "OK");
+  const auto ended = server.StopBy(SIGTERM);
+  ASSERT_TRUE(ended.ok()) << ended.status();
+  EXPECT_EQ(*ended, 0);
 }
 
 TEST_F(Startup, PostgresThatMayNotBe) {

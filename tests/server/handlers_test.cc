@@ -36,7 +36,9 @@ class Serving {
  public:
   explicit Serving(std::unique_ptr<store::Store> store, service::TrackerOptions options = {}) {
     TakeOverLibraryLogs();
-    options.on_health = [this](bool healthy) { health_.OnStore(healthy); };
+    options.on_health = [this](bool healthy, const std::string& reason) {
+      health_.OnStore(healthy, reason);
+    };
     tracker_ = std::make_unique<service::Tracker>(std::move(store), std::move(options));
     Config config;
     config.listen = "127.0.0.1:0";
@@ -110,8 +112,8 @@ class StuckStore final : public testing::UnavailableStore {
   explicit StuckStore(absl::Notification* release) : release_(*release) {}
 
   absl::StatusOr<int64_t> PolicyVersion() override { return 1; }
-  absl::StatusOr<std::vector<domain::Policy>> ListPolicies() override {
-    return std::vector<domain::Policy>{};
+  absl::StatusOr<store::PolicyPage> ListPolicies(const store::PolicyQuery&) override {
+    return store::PolicyPage{};
   }
 
   std::vector<domain::Outcome> Apply(absl::Span<const domain::Command* const> commands,

@@ -48,6 +48,14 @@ class FakeStore : public UnavailableStore {
     std::set<domain::TaskKey> held;
     std::map<std::string, domain::Policy> policies;
     int64_t policy_version = 1;
+    // The revisions of deletions, and up to which they are forgotten.
+    std::map<std::string, int64_t> policies_gone;
+    int64_t policies_forgotten = 0;
+    // What the store was asked for: policies that it answered, statements about attempts, and looks
+    // for finished tasks.
+    int policies_read = 0;
+    int attempt_looks = 0;
+    std::vector<std::string> finished_looks;
     std::map<std::string, store::AttemptCount> attempts;
     absl::Time now = absl::FromUnixSeconds(1'000'000);
     std::map<domain::TaskKey, domain::Task> tasks;
@@ -98,6 +106,7 @@ class FakeStore : public UnavailableStore {
       policy.revision = ++policy_version;
       policy.update_time = now;
       policies[policy.name_space] = policy;
+      policies_gone.erase(policy.name_space);
       return policy;
     }
     std::vector<std::vector<std::string>> Batches() {
@@ -199,16 +208,26 @@ class FakeStore : public UnavailableStore {
     }
     return page;
   }
-  absl::StatusOr<std::vector<store::StatusCount>> Count(const std::string& name_space) override {
+  using UnavailableStore::Count;
+  absl::StatusOr<store::CountPage> Count(const store::CountQuery& query) override {
     absl::MutexLock lock(&control_->mutex);
     if (control_->away) return absl::UnavailableError("away");
-    std::map<domain::Status, int64_t> counts;
+    std::map<std::string, std::map<domain::Status, int64_t>> counts;
     for (const auto& [key, task] : control_->tasks) {
-      if (key.name_space == name_space) ++counts[task.status];
+      const bool wanted = query.name_space.empty() ? key.name_space > query.after
+                                                   : key.name_space == query.name_space;
+      if (wanted) ++counts[key.name_space][task.status];
     }
-    std::vector<store::StatusCount> answer;
-    for (const auto& [status, count] : counts) answer.push_back({name_space, status, count});
-    return answer;
+    store::CountPage page;
+    int namespaces = 0;
+    for (const auto& [name_space, of_it] : counts) {
+      if (namespaces++ == query.limit) {
+        page.next = page.counts.back().name_space;
+        break;
+      }
+      for (const auto& [status, count] : of_it) page.counts.push_back({name_space, status, count});
+    }
+    return page;
   }
   absl::StatusOr<std::vector<domain::TaskKey>> ListDue(const store::DueQuery& query) override {
     absl::MutexLock lock(&control_->mutex);
@@ -223,6 +242,7 @@ class FakeStore : public UnavailableStore {
   absl::StatusOr<store::FinishedPage> ListFinished(const store::FinishedQuery& query) override {
     absl::MutexLock lock(&control_->mutex);
     if (control_->away) return absl::UnavailableError("away");
+    control_->finished_looks.push_back(query.name_space);
     store::FinishedPage page{.before = control_->now - query.age};
     for (const auto& [key, task] : control_->tasks) {
       if (key.name_space != query.name_space || (query.after && key.id <= query.after->id))
@@ -258,17 +278,46 @@ class FakeStore : public UnavailableStore {
     if (stored == control_->policies.end()) return std::nullopt;
     return stored->second;
   }
-  absl::StatusOr<std::vector<domain::Policy>> ListPolicies() override {
+  using UnavailableStore::ListPolicies;
+  absl::StatusOr<store::PolicyPage> ListPolicies(const store::PolicyQuery& query) override {
     absl::MutexLock lock(&control_->mutex);
     if (control_->away) return absl::UnavailableError("away");
-    std::vector<domain::Policy> all;
-    for (const auto& [name_space, policy] : control_->policies) all.push_back(policy);
-    return all;
+    store::PolicyPage page;
+    for (const auto& [name_space, policy] : control_->policies) {
+      if (name_space <= query.after) continue;
+      if (static_cast<int>(page.policies.size()) == query.limit) {
+        page.next = page.policies.back().name_space;
+        break;
+      }
+      ++control_->policies_read;
+      page.policies.push_back(policy);
+    }
+    return page;
+  }
+  absl::StatusOr<std::vector<store::PolicyChange>> ListPolicyChanges(int64_t since,
+                                                                     int limit) override {
+    absl::MutexLock lock(&control_->mutex);
+    if (control_->away) return absl::UnavailableError("away");
+    if (control_->policies_forgotten > since) return absl::OutOfRangeError("forgotten");
+    std::map<int64_t, store::PolicyChange> changes;
+    for (const auto& [name_space, policy] : control_->policies) {
+      changes[policy.revision] = {name_space, policy.revision, policy};
+    }
+    for (const auto& [name_space, revision] : control_->policies_gone) {
+      changes[revision] = {name_space, revision, std::nullopt};
+    }
+    std::vector<store::PolicyChange> answer;
+    for (auto change = changes.upper_bound(since);
+         change != changes.end() && static_cast<int>(answer.size()) < limit; ++change) {
+      ++control_->policies_read;
+      answer.push_back(change->second);
+    }
+    return answer;
   }
   absl::Status DeletePolicy(const std::string& name_space) override {
     absl::MutexLock lock(&control_->mutex);
     control_->policies.erase(name_space);
-    ++control_->policy_version;
+    control_->policies_gone[name_space] = ++control_->policy_version;
     return absl::OkStatus();
   }
   absl::StatusOr<int64_t> PolicyVersion() override {
@@ -276,10 +325,28 @@ class FakeStore : public UnavailableStore {
     if (control_->away) return absl::UnavailableError("away");
     return control_->policy_version;
   }
-  absl::StatusOr<store::AttemptCount> CountAttempts(const std::string& name_space, absl::Duration,
-                                                    absl::Time) override {
+  using UnavailableStore::CountAttempts;
+  absl::StatusOr<std::vector<store::AttemptCount>> CountAttempts(
+      const std::vector<store::AttemptQuery>& queries) override {
     absl::MutexLock lock(&control_->mutex);
-    return control_->attempts[name_space];
+    ++control_->attempt_looks;
+    std::vector<store::AttemptCount> counts;
+    for (const store::AttemptQuery& query : queries) {
+      counts.push_back(control_->attempts[query.name_space]);
+    }
+    return counts;
+  }
+  absl::StatusOr<std::vector<std::string>> ListAttempted(const std::string& after,
+                                                         int limit) override {
+    absl::MutexLock lock(&control_->mutex);
+    ++control_->attempt_looks;
+    std::vector<std::string> namespaces;
+    for (auto counted = control_->attempts.upper_bound(after);
+         counted != control_->attempts.end() && static_cast<int>(namespaces.size()) < limit;
+         ++counted) {
+      namespaces.push_back(counted->first);
+    }
+    return namespaces;
   }
   absl::Status Tidy() override { return absl::OkStatus(); }
   absl::Status Ping() override {

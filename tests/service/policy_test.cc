@@ -6,6 +6,7 @@
 #include <string>
 #include <vector>
 
+#include "absl/strings/str_cat.h"
 #include "src/service/breaker.h"
 #include "src/service/policy_cache.h"
 #include "tests/service/fake_store.h"
@@ -44,6 +45,63 @@ TEST_F(PolicyTest, ARefreshFindsWhatOtherServersHaveChanged) {
   ASSERT_TRUE(policies_.Refresh().ok());
   EXPECT_EQ(policies_.Of("mine"), nullptr);
   EXPECT_THAT(changed_, ElementsAre("mine", "theirs", "mine"));
+}
+
+TEST_F(PolicyTest, ARefreshReadsOnlyWhatHasChanged) {
+  for (int i = 0; i < 2500; ++i) {
+    control_->ChangePolicy({.name_space = absl::StrCat("n", i), .max_attempts = 2});
+  }
+  ASSERT_TRUE(policies_.Refresh().ok());
+  EXPECT_EQ(policies_.All().size(), 2500u);
+  EXPECT_EQ(changed_.size(), 2500u);
+  control_->policies_read = 0;
+  ASSERT_TRUE(policies_.Refresh().ok());
+  EXPECT_EQ(control_->policies_read, 0);
+  control_->ChangePolicy({.name_space = "n7", .max_attempts = 9});
+  ASSERT_TRUE(store_.DeletePolicy("n8").ok());
+  ASSERT_TRUE(policies_.Refresh().ok());
+  EXPECT_EQ(control_->policies_read, 2);
+  EXPECT_EQ(MaxAttempts("n7"), 9);
+  EXPECT_EQ(policies_.Of("n8"), nullptr);
+  // More than a page of changes.
+  for (int i = 0; i < 1500; ++i) {
+    control_->ChangePolicy({.name_space = absl::StrCat("n", i), .max_attempts = 3});
+  }
+  ASSERT_TRUE(policies_.Refresh().ok());
+  EXPECT_EQ(control_->policies_read, 1502);
+  EXPECT_EQ(MaxAttempts("n1499"), 3);
+}
+
+TEST_F(PolicyTest, WhoHasMissedADeletionReadsAllAnew) {
+  control_->ChangePolicy({.name_space = "kept", .max_attempts = 2});
+  control_->ChangePolicy({.name_space = "gone", .max_attempts = 2});
+  ASSERT_TRUE(policies_.Refresh().ok());
+  ASSERT_TRUE(store_.DeletePolicy("gone").ok());
+  control_->policies_gone.clear();
+  control_->policies_forgotten = control_->policy_version;
+  ASSERT_TRUE(policies_.Refresh().ok());
+  EXPECT_EQ(policies_.Of("gone"), nullptr);
+  EXPECT_EQ(MaxAttempts("kept"), 2);
+}
+
+TEST_F(PolicyTest, ADatabaseThatWasRestoredIsReadAnew) {
+  control_->ChangePolicy({.name_space = "n", .max_attempts = 2});
+  control_->policy_version = 50;
+  ASSERT_TRUE(policies_.Refresh().ok());
+  control_->policy_version = 40;
+  control_->policies["n"].max_attempts = 3;
+  ASSERT_TRUE(policies_.Refresh().ok());
+  EXPECT_EQ(MaxAttempts("n"), 3);
+}
+
+TEST_F(PolicyTest, ThereIsABoundOnHowManyThereAre) {
+  PolicyCache few(&store_, nullptr, /*most=*/2);
+  ASSERT_TRUE(few.Set({.name_space = "a"}).ok());
+  ASSERT_TRUE(few.Set({.name_space = "b"}).ok());
+  EXPECT_TRUE(absl::IsResourceExhausted(few.Set({.name_space = "c"}).status()));
+  EXPECT_TRUE(few.Set({.name_space = "a", .max_attempts = 9}).ok());
+  ASSERT_TRUE(few.Delete("b").ok());
+  EXPECT_TRUE(few.Set({.name_space = "c"}).ok());
 }
 
 TEST_F(PolicyTest, AChangeThroughThisServerHoldsAtOnce) {
@@ -107,6 +165,24 @@ TEST_F(BreakerTest, PausesANamespaceThatFailsOnceAndSaysWhy) {
             "90 of the last 100 attempts, 90 %, failed within 1m");
   EXPECT_TRUE(policies_.Of("failing")->paused);
   EXPECT_THAT(Look(), IsEmpty());
+}
+
+TEST_F(BreakerTest, AsksForManyNamespacesAtOnceAndForNoneThatIsIdle) {
+  EXPECT_THAT(Look(), IsEmpty());
+  EXPECT_EQ(control_->attempt_looks, 0) << "no policy asks for it";
+  for (int i = 0; i < 2500; ++i) {
+    Policy policy{.name_space = absl::StrCat("n", 1000 + i)};
+    policy.pause_on_failure = domain::PauseOnFailure{};
+    ASSERT_TRUE(policies_.Set(policy).ok());
+  }
+  EXPECT_THAT(Look(), IsEmpty());
+  EXPECT_EQ(control_->attempt_looks, 1);
+  // Two statements a page, of a thousand.
+  for (int i = 0; i < 2500; ++i) control_->attempts[absl::StrCat("n", 1000 + i)] = {.ended = 100};
+  control_->attempts["n3499"] = {.ended = 100, .failed = 100};
+  control_->attempt_looks = 0;
+  EXPECT_THAT(Look(), ElementsAre("n3499"));
+  EXPECT_EQ(control_->attempt_looks, 6);
 }
 
 TEST_F(BreakerTest, LeavesAPolicyAloneThatSomebodyHasChangedMeanwhile) {

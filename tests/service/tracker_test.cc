@@ -182,7 +182,7 @@ TEST_F(TrackerTest, ATokenThatIsNoneIsInvalid) {
 TEST_F(TrackerTest, HealthFollowsTheStore) {
   absl::Mutex mutex;
   std::vector<bool> told;
-  Open({.ping_interval = absl::Milliseconds(1), .on_health = [&](bool healthy) {
+  Open({.ping_interval = absl::Milliseconds(1), .on_health = [&](bool healthy, const std::string&) {
           absl::MutexLock lock(&mutex);
           told.push_back(healthy);
         }});
@@ -205,7 +205,8 @@ TEST_F(TrackerTest, HealthFollowsTheStore) {
 
 TEST_F(TrackerTest, AWriteThatMeetsAnAbsentStoreIsNoticedBeforeTheNextPing) {
   std::atomic<bool> away_told = false;
-  Open({.ping_interval = absl::Hours(1), .on_health = [&](bool healthy) { away_told = !healthy; }});
+  Open({.ping_interval = absl::Hours(1),
+        .on_health = [&](bool healthy, const std::string&) { away_told = !healthy; }});
   Write({Make("a", domain::Create{})});
   control_->Away(true);
   EXPECT_EQ(Write({Make("a", domain::Start{})})[0].reason, Reason::kStoreUnavailable);

@@ -28,9 +28,8 @@ class UnavailableStore : public store::Store {
     return {.reason = domain::Reason::kStoreUnavailable};
   }
   absl::StatusOr<store::Page> List(const store::ListQuery&) override { return Gone(); }
-  absl::StatusOr<std::vector<store::StatusCount>> Count(const std::string&) override {
-    return Gone();
-  }
+  using Store::Count;
+  absl::StatusOr<store::CountPage> Count(const store::CountQuery&) override { return Gone(); }
   absl::StatusOr<std::vector<domain::TaskKey>> ListDue(const store::DueQuery&) override {
     return Gone();
   }
@@ -49,11 +48,21 @@ class UnavailableStore : public store::Store {
   absl::StatusOr<std::optional<domain::Policy>> GetPolicy(const std::string&) override {
     return Gone();
   }
-  absl::StatusOr<std::vector<domain::Policy>> ListPolicies() override { return Gone(); }
+  using Store::ListPolicies;
+  absl::StatusOr<store::PolicyPage> ListPolicies(const store::PolicyQuery&) override {
+    return Gone();
+  }
+  absl::StatusOr<std::vector<store::PolicyChange>> ListPolicyChanges(int64_t, int) override {
+    return Gone();
+  }
   absl::Status DeletePolicy(const std::string&) override { return Gone(); }
   absl::StatusOr<int64_t> PolicyVersion() override { return Gone(); }
-  absl::StatusOr<store::AttemptCount> CountAttempts(const std::string&, absl::Duration,
-                                                    absl::Time) override {
+  using Store::CountAttempts;
+  absl::StatusOr<std::vector<store::AttemptCount>> CountAttempts(
+      const std::vector<store::AttemptQuery>&) override {
+    return Gone();
+  }
+  absl::StatusOr<std::vector<std::string>> ListAttempted(const std::string&, int) override {
     return Gone();
   }
   absl::Status Tidy() override { return Gone(); }

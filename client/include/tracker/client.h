@@ -244,7 +244,8 @@ class Client {
   absl::StatusOr<Page> List(const ListOptions& options);
   // Calls `fn` with each task of each page from options.page_token on, until it answers false.
   absl::Status ListEach(ListOptions options, const std::function<bool(const Task&)>& fn);
-  // By namespace, then status; those with no tasks are left out. Empty `name_space`: all.
+  // By namespace, then status; those with no tasks are left out. Empty `name_space`: all, a
+  // thousand namespaces a call to the server.
   absl::StatusOr<std::vector<StatusCount>> Count(const std::string& name_space = "");
 
   // For operators. Ignore takes a task out of the work for good. Reset makes it pending with no

@@ -160,7 +160,7 @@ class Operator {
   absl::StatusOr<Policy> SetPolicy(const Policy& policy);
   // The defaults where there is none.
   absl::StatusOr<Policy> GetPolicy(const std::string& name_space);
-  // By namespace.
+  // All of them, by namespace, a thousand a call to the server.
   absl::StatusOr<std::vector<Policy>> ListPolicies();
   // The defaults hold again. Idempotent.
   absl::Status DeletePolicy(const std::string& name_space);

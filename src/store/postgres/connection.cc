@@ -7,7 +7,7 @@
 #include "absl/strings/match.h"
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
-#include "absl/strings/str_replace.h"
+#include "src/store/trouble.h"
 
 #if !defined(PQXX_VERSION_MAJOR)
 #error "libpqxx does not tell its version"
@@ -19,7 +19,9 @@ namespace {
 // What libpqxx 6 and 7 do differently.
 #if PQXX_VERSION_MAJOR >= 7
 void ForbidSilentReconnect(pqxx::connection&) {}
+constexpr auto kTerse = pqxx::error_verbosity::terse;
 #else
+constexpr auto kTerse = pqxx::connection::terse;
 // Version 6 reconnects by itself and sends again, which would run half a transaction outside of it.
 void ForbidSilentReconnect(pqxx::connection& connection) {
 #pragma GCC diagnostic push
@@ -29,26 +31,8 @@ void ForbidSilentReconnect(pqxx::connection& connection) {
 }
 #endif
 
-std::string OneLine(absl::string_view text) {
-  while (!text.empty() && (text.back() == '\n' || text.back() == ' ')) text.remove_suffix(1);
-  return absl::StrReplaceAll(text, {{"\n", " "}, {"\t", " "}});
-}
-
-// libpq's defaults wait for minutes, or for ever, on a network that is silent.
-std::string WithTimeLimits(std::string url) {
-  constexpr absl::string_view kDefaults[][2] = {
-      {"connect_timeout", "5"},  {"keepalives_idle", "10"},     {"keepalives_interval", "5"},
-      {"keepalives_count", "3"}, {"tcp_user_timeout", "20000"}, {"application_name", "trackerd"},
-  };
-  // A password may have a '?', too.
-  const size_t at = url.find('@');
-  const size_t host = at != std::string::npos && at < url.find('/', url.find("://") + 3) ? at : 0;
-  for (const auto& [name, value] : kDefaults) {
-    if (absl::StrContains(url, absl::StrCat(name, "="))) continue;
-    absl::StrAppend(&url, url.find('?', host) == std::string::npos ? "?" : "&", name, "=", value);
-  }
-  return url;
-}
+// Details, context and the statement itself would show the values of rows, locks among them.
+void BeTerse(pqxx::connection& connection) { connection.set_verbosity(kTerse); }
 
 // The plans that every statement of this store wants, whatever the statistics say at the moment: by
 // index, in the index's order. A table that was empty when a statement was planned would else be
@@ -74,28 +58,30 @@ constexpr const char* kSession[] = {
 };
 
 constexpr char kShortWait[] = "SET LOCAL lock_timeout = '50ms'; ";
-static_assert(kLockTimeout == absl::Milliseconds(500) &&
-                  kShortLockTimeout == absl::Milliseconds(50),
-              "kSession and kShortWait say the same");
+static_assert(kShortLockTimeout == absl::Milliseconds(50), "kShortWait says the same");
 
-absl::Status FromSqlState(absl::string_view state, absl::string_view what) {
-  const std::string text =
-      absl::StrCat(OneLine(what), state.empty() ? "" : " [", state, state.empty() ? "" : "]");
+absl::StatusCode CodeOfSqlState(absl::string_view state) {
   const auto is_class = [&](absl::string_view prefix) { return absl::StartsWith(state, prefix); };
-  if (state == "40001" || state == "40P01") return absl::AbortedError(text);
-  if (state == "55P03") return absl::ResourceExhaustedError(text);
-  if (state == "57014") return absl::DeadlineExceededError(text);
+  if (state == "40001" || state == "40P01") return absl::StatusCode::kAborted;
+  if (state == "55P03") return absl::StatusCode::kResourceExhausted;
+  if (state == "57014") return absl::StatusCode::kDeadlineExceeded;
   // One row, or one page, is damaged: not all that came with it.
-  if (state == "XX001" || state == "XX002") return absl::DataLossError(text);
+  if (state == "XX001" || state == "XX002") return absl::StatusCode::kDataLoss;
   // Going away or not there yet, out of connections, disk or memory, I/O errors, a standby: it may
   // pass.
   if (is_class("57") || is_class("08") || is_class("53") || is_class("58") || is_class("XX") ||
       state == "25006") {
-    return absl::UnavailableError(text);
+    return absl::StatusCode::kUnavailable;
   }
   if (is_class("22") || is_class("54") || is_class("23") || is_class("21"))
-    return absl::InvalidArgumentError(text);
-  return absl::FailedPreconditionError(text);
+    return absl::StatusCode::kInvalidArgument;
+  return absl::StatusCode::kFailedPrecondition;
+}
+
+// What the store sees to by itself, and is no trouble: conflicts, and two that insert one row.
+StoreEvent::Level LevelOf(absl::StatusCode code, absl::string_view state) {
+  const bool routine = code == absl::StatusCode::kAborted || state == "23505";
+  return routine ? StoreEvent::Level::kDebug : StoreEvent::Level::kWarn;
 }
 
 }  // namespace
@@ -120,7 +106,18 @@ int64_t Rows::Int(int row, int column) const {
 }
 
 struct Connection::Impl {
-  explicit Impl(const std::string& url) : connection(url), session(connection) {}
+  explicit Impl(const ConnectionSettings& from)
+      : settings(from), connection(from.keywords), session(connection) {}
+
+  // Tells of the error, and answers it as a status.
+  absl::Status Trouble(absl::StatusCode code, const std::string& state, absl::string_view what) {
+    const std::string text = WithoutSecrets(settings, OneLine(what));
+    if (settings.on_event) {
+      settings.on_event(
+          {.level = LevelOf(code, state), .name = "database_error", .code = state, .text = text});
+    }
+    return DatabaseError(code, kSeeLog, text);
+  }
 
   // "EXECUTE name(value, ...)": a prepared statement as text, so that several travel at once.
   std::string ExecuteSql(const StatementCall& call) {
@@ -135,6 +132,7 @@ struct Connection::Impl {
     return sql;
   }
 
+  const ConnectionSettings settings;
   pqxx::connection connection;
   // Sends what it is given as it is: the transactions are written out, to save round trips.
   pqxx::nontransaction session;
@@ -150,41 +148,50 @@ Connection::~Connection() { Rollback(); }
 // handlers matters: in version 6 the first three are not sql_errors, in version 7 they are.
 template <typename Body>
 auto Connection::Guard(const Body& body) -> decltype(body()) {
+  const auto trouble = [this](absl::StatusCode code, const std::exception& e,
+                              const std::string& state = "") {
+    return impl_->Trouble(code, state, e.what());
+  };
   absl::Status status;
   try {
     return body();
   } catch (const pqxx::in_doubt_error& e) {
-    status = absl::UnknownError(OneLine(e.what()));
+    status = trouble(absl::StatusCode::kUnknown, e);
   } catch (const pqxx::statement_completion_unknown& e) {
-    status = absl::UnknownError(OneLine(e.what()));
+    status = trouble(absl::StatusCode::kUnknown, e);
   } catch (const pqxx::serialization_failure& e) {
-    status = absl::AbortedError(OneLine(e.what()));
+    status = trouble(absl::StatusCode::kAborted, e);
   } catch (const pqxx::deadlock_detected& e) {
-    status = absl::AbortedError(OneLine(e.what()));
+    status = trouble(absl::StatusCode::kAborted, e);
   } catch (const pqxx::broken_connection& e) {
-    status = absl::UnavailableError(OneLine(e.what()));
+    status = trouble(absl::StatusCode::kUnavailable, e);
   } catch (const pqxx::sql_error& e) {
-    status = FromSqlState(e.sqlstate(), e.what());
+    status = trouble(CodeOfSqlState(e.sqlstate()), e, e.sqlstate());
   } catch (const std::exception& e) {
-    status = absl::UnavailableError(absl::StrCat("libpqxx: ", OneLine(e.what())));
+    status = trouble(absl::StatusCode::kUnavailable, e);
   }
   if (absl::IsUnavailable(status) || absl::IsUnknown(status) || !impl_->connection.is_open()) {
     usable_ = false;
-    if (!absl::IsUnknown(status)) status = absl::UnavailableError(status.message());
+    if (!absl::IsUnknown(status)) {
+      status = DatabaseError(absl::StatusCode::kUnavailable, kSeeLog, DatabaseText(status));
+    }
   }
   return status;
 }
 
-absl::StatusOr<std::unique_ptr<Connection>> Connection::Open(const std::string& url) {
+absl::StatusOr<std::unique_ptr<Connection>> Connection::Open(const ConnectionSettings& settings) {
   try {
-    auto impl = std::make_unique<Impl>(WithTimeLimits(url));
+    auto impl = std::make_unique<Impl>(settings);
     for (const char* sql : kSession) impl->session.exec(sql);
+    BeTerse(impl->connection);
     ForbidSilentReconnect(impl->connection);
     std::unique_ptr<Connection> connection(new Connection(std::move(impl)));
     connection->Identify();
     return connection;
   } catch (const std::exception& e) {
-    return absl::UnavailableError(OneLine(e.what()));
+    const std::string text = WithoutSecrets(settings, OneLine(e.what()));
+    if (settings.on_event) settings.on_event({.name = "database_unreachable", .text = text});
+    return DatabaseError(absl::StatusCode::kUnavailable, kSeeLog, text);
   }
 }
 

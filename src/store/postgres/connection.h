@@ -1,6 +1,9 @@
 // One connection to PostgreSQL. The only place that touches libpqxx, so that its exceptions and
 // what differs between its versions 6 and 7 stay here. Not thread-safe: one thread at a time.
 //
+// Each error of the database is told to the settings' on_event as it happens, and answered as a
+// DatabaseError (src/store/trouble.h), whose message has none of the database's words.
+//
 // Errors of all methods, by status code:
 //   Aborted            serialization failure or deadlock: run the transaction again (40001, 40P01)
 //   ResourceExhausted  a lock was not had within lock_timeout (55P03)
@@ -22,6 +25,7 @@
 #include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
 #include "absl/time/time.h"
+#include "src/store/postgres/connection_settings.h"
 
 namespace tracker::store::postgres {
 
@@ -70,9 +74,7 @@ inline constexpr char kStatementTimeout[] = "SET statement_timeout = '30s'";
 
 class Connection {
  public:
-  // `url` as libpq takes it. Time limits for connecting and for a silent network are added where
-  // the URL has none.
-  static absl::StatusOr<std::unique_ptr<Connection>> Open(const std::string& url);
+  static absl::StatusOr<std::unique_ptr<Connection>> Open(const ConnectionSettings& settings);
   ~Connection();
   Connection(const Connection&) = delete;
   Connection& operator=(const Connection&) = delete;

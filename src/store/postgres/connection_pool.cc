@@ -22,7 +22,7 @@ absl::StatusOr<ConnectionPool::Lease> ConnectionPool::Acquire() {
       return Lease(this, std::move(connection));
     }
   }
-  absl::StatusOr<std::unique_ptr<Connection>> connection = Connection::Open(url_);
+  absl::StatusOr<std::unique_ptr<Connection>> connection = Connection::Open(settings_);
   if (connection.ok()) return Lease(this, *std::move(connection));
   absl::MutexLock lock(&mutex_);
   ++free_;

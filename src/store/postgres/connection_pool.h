@@ -3,7 +3,7 @@
 #pragma once
 
 #include <memory>
-#include <string>
+#include <utility>
 #include <vector>
 
 #include "absl/base/thread_annotations.h"
@@ -32,7 +32,8 @@ class ConnectionPool {
     std::unique_ptr<Connection> connection_;
   };
 
-  ConnectionPool(std::string url, int size) : url_(std::move(url)), free_(size) {}
+  ConnectionPool(ConnectionSettings settings, int size)
+      : settings_(std::move(settings)), free_(size) {}
 
   // Waits for a free one; Unavailable when the server cannot be reached.
   absl::StatusOr<Lease> Acquire();
@@ -40,7 +41,7 @@ class ConnectionPool {
  private:
   void Return(std::unique_ptr<Connection> connection);
 
-  const std::string url_;
+  const ConnectionSettings settings_;
   absl::Mutex mutex_;
   // How many more may be in use; the idle ones count as free.
   int free_ ABSL_GUARDED_BY(mutex_);

@@ -11,43 +11,45 @@
 namespace tracker::store::postgres {
 namespace {
 
-// Counter rows folded in one step.
+// Rows of attempts folded in one step.
 constexpr int kFoldRows = 10000;
-// Fewer superfluous counter rows than this cost a Count nothing worth a write.
-constexpr int64_t kFoldFrom = 200;
 // Claims forgotten in one step: more than can be made in the second until the next.
 constexpr int kForgetRows = 5000;
 
-// Only what has more than one row is taken up: else, with more namespaces than a step has rows, the
-// first of them would be folded again and again, and the others never. Two folders take different
-// rows; a reader sees either the rows or their sum, never both, as one statement has one snapshot.
-const Statement kFoldCounts = {
-    "fold_counts",
-    "WITH piled AS MATERIALIZED ("
-    "  SELECT namespace, status FROM tracker.task_count WHERE bucket = $1::int"
-    "  GROUP BY namespace, status HAVING count(*) > 1 LIMIT $2::int),"
-    " doomed AS MATERIALIZED ("
-    "  SELECT r.ctid FROM piled p CROSS JOIN LATERAL ("
-    "    SELECT ctid FROM tracker.task_count"
-    "    WHERE bucket = $1::int AND namespace = p.namespace AND status = p.status"
-    "    FOR UPDATE SKIP LOCKED) r LIMIT $2::int),"
-    " gone AS ("
-    "  DELETE FROM tracker.task_count c USING doomed d"
-    "  WHERE c.bucket = $1::int AND c.ctid = d.ctid RETURNING c.namespace, c.status, c.n)"
-    " INSERT INTO tracker.task_count (bucket, namespace, status, n)"
-    " SELECT $1::int, namespace, status, sum(n) FROM gone"
-    " GROUP BY namespace, status HAVING sum(n) <> 0"};
+// Of one namespace. $1 buckets, $2 namespace. The same columns as kCountPage's.
+const Statement kCount = {"count",
+                          "SELECT $2::text, status, sum(n)::bigint FROM tracker.task_count"
+                          " WHERE bucket = ANY ($1::int[]) AND namespace = $2::text"
+                          " GROUP BY status HAVING sum(n) <> 0 ORDER BY status"};
 
-const Statement kExcessCounts = {
-    "excess_counts",
-    "SELECT count(*) - count(DISTINCT (namespace, status)) FROM tracker.task_count"
-    " WHERE bucket = $1::int"};
+// The first namespace behind `after` in a table whose index begins with bucket and namespace: one
+// probe a bucket, however many rows each namespace has.
+#define TRACKER_NEXT_NAMESPACE(table, after)                                          \
+  "(SELECT min(f.namespace) FROM unnest($1::int[]) AS b(bucket) CROSS JOIN LATERAL (" \
+  "SELECT namespace FROM " table " WHERE bucket = b.bucket AND namespace > " after    \
+  " ORDER BY namespace LIMIT 1) f)"
 
-const Statement kCount = {
-    "count",
-    "SELECT namespace, status, sum(n)::bigint FROM tracker.task_count"
-    " WHERE $1::text = '' OR namespace = $1::text"
-    " GROUP BY namespace, status HAVING sum(n) <> 0 ORDER BY namespace, status"};
+// A table's namespaces in order. $1 buckets, $2 to go on after, $3 how many.
+#define TRACKER_NAMESPACES(table) \
+  "WITH RECURSIVE names(namespace, n) AS ("                                                    \
+  "SELECT " TRACKER_NEXT_NAMESPACE(table, "$2::text") ", 1"                                    \
+  " UNION ALL SELECT " TRACKER_NEXT_NAMESPACE(table, "names.namespace") ", names.n + 1"        \
+  " FROM names WHERE names.namespace IS NOT NULL AND names.n < $3::int)"
+
+// Each namespace has a row at least, with NULLs where its counters come to nothing.
+const Statement kCountPage = {
+    "count_page",
+    TRACKER_NAMESPACES("tracker.task_count")
+    " SELECT names.namespace, c.status, c.n FROM names LEFT JOIN LATERAL ("
+    "SELECT status, sum(n)::bigint AS n FROM tracker.task_count"
+    " WHERE bucket = ANY ($1::int[]) AND namespace = names.namespace"
+    " GROUP BY status HAVING sum(n) <> 0 OFFSET 0) c ON true"
+    " WHERE names.namespace IS NOT NULL ORDER BY names.namespace, c.status"};
+
+const Statement kListAttempted = {"list_attempted",
+                                  TRACKER_NAMESPACES("tracker.attempt_count")
+                                  " SELECT namespace FROM names WHERE namespace IS NOT NULL"
+                                  " ORDER BY namespace"};
 
 // Both sides in one statement, so in one snapshot.
 const Statement kCheckCounts = {
@@ -63,13 +65,17 @@ const Statement kCheckCounts = {
     "   SELECT namespace, status, 0, n FROM counted) both_sides GROUP BY namespace, status"
     "  HAVING sum(c) <> sum(a) ORDER BY namespace, status LIMIT 1000) d ON true"};
 
-// $1 namespace, $2 the first second, both of the database's clock less what $3 adds to it.
+// $1 namespaces, $2 after when and $3 how long ago at most, each in microseconds of the database's
+// clock, $4 buckets.
 const Statement kCountAttempts = {
     "count_attempts",
-    "SELECT coalesce(sum(ended), 0)::bigint, coalesce(sum(failed), 0)::bigint"
-    " FROM tracker.attempt_count WHERE bucket = ANY ($4::int[]) AND namespace = $1::text"
-    " AND second_us > greatest($2::bigint,"
-    " (extract(epoch FROM now()) * 1000000)::bigint - $3::bigint)"};
+    "SELECT coalesce(c.ended, 0)::bigint, coalesce(c.failed, 0)::bigint"
+    " FROM unnest($1::text[], $2::bigint[], $3::bigint[]) WITH ORDINALITY"
+    " AS q(namespace, since_us, window_us, i) CROSS JOIN LATERAL ("
+    "SELECT sum(ended) AS ended, sum(failed) AS failed FROM tracker.attempt_count"
+    " WHERE bucket = ANY ($4::int[]) AND namespace = q.namespace"
+    " AND second_us > greatest(q.since_us,"
+    " (extract(epoch FROM now()) * 1000000)::bigint - q.window_us) OFFSET 0) c ORDER BY q.i"};
 
 // Seconds of which there is more than one row, and which are over. $2 now less this: older ones go
 // without a sum.
@@ -111,17 +117,31 @@ std::string Micros(absl::Duration duration) {
 
 }  // namespace
 
-absl::StatusOr<std::vector<StatusCount>> Count(const ReadAccess& read,
-                                               const std::string& name_space) {
-  absl::StatusOr<Rows> rows = read.Read({kCount, {name_space}});
+absl::StatusOr<CountPage> Count(const ReadAccess& read, const CountQuery& query) {
+  const std::string buckets = AllBuckets(read.buckets());
+  // One more tells whether there is a next page.
+  absl::StatusOr<Rows> rows =
+      query.name_space.empty()
+          ? read.Read({kCountPage, {buckets, query.after, absl::StrCat(query.limit + 1)}})
+          : read.Read({kCount, {buckets, query.name_space}});
   if (!rows.ok()) return rows.status();
-  std::vector<StatusCount> counts;
+  CountPage page;
+  int namespaces = 0;
+  std::string last;
   for (int row = 0; row < rows->size(); ++row) {
+    if (namespaces == 0 || rows->Text(row, 0) != last) {
+      if (++namespaces > query.limit) {
+        page.next = last;
+        break;
+      }
+      last = std::string(rows->Text(row, 0));
+    }
+    if (rows->IsNull(row, 1)) continue;
     const auto status = domain::StatusFromCode(rows->Int(row, 1));
-    if (!status) return absl::DataLossError("tracker.task_count has an unknown status");
-    counts.push_back({std::string(rows->Text(row, 0)), *status, rows->Int(row, 2)});
+    if (!status) return absl::DataLossError("the counters hold an unknown status");
+    page.counts.push_back({last, *status, rows->Int(row, 2)});
   }
-  return counts;
+  return page;
 }
 
 absl::StatusOr<CountCheck> CheckCounts(const ReadAccess& read, const GoOn& go_on) {
@@ -149,14 +169,35 @@ absl::StatusOr<CountCheck> CheckCounts(const ReadAccess& read, const GoOn& go_on
   return check;
 }
 
-absl::StatusOr<AttemptCount> CountAttempts(const ReadAccess& read, const std::string& name_space,
-                                           absl::Duration window, absl::Time since) {
+absl::StatusOr<std::vector<AttemptCount>> CountAttempts(const ReadAccess& read,
+                                                        const std::vector<AttemptQuery>& queries) {
+  ArrayLiteral namespaces, sinces, windows;
+  for (const AttemptQuery& query : queries) {
+    namespaces.AddText(query.name_space);
+    sinces.Add(absl::ToUnixMicros(query.since));
+    windows.Add(absl::ToInt64Microseconds(query.window - read.ClockOffset()));
+  }
   absl::StatusOr<Rows> rows =
       read.Read({kCountAttempts,
-                 {name_space, absl::StrCat(absl::ToUnixMicros(since)),
-                  Micros(window - read.ClockOffset()), AllBuckets(read.buckets())}});
+                 {namespaces.Take(), sinces.Take(), windows.Take(), AllBuckets(read.buckets())}});
   if (!rows.ok()) return rows.status();
-  return AttemptCount{rows->Int(0, 0), rows->Int(0, 1)};
+  std::vector<AttemptCount> counts;
+  counts.reserve(rows->size());
+  for (int row = 0; row < rows->size(); ++row) {
+    counts.push_back({rows->Int(row, 0), rows->Int(row, 1)});
+  }
+  return counts;
+}
+
+absl::StatusOr<std::vector<std::string>> ListAttempted(const ReadAccess& read,
+                                                       const std::string& after, int limit) {
+  absl::StatusOr<Rows> rows =
+      read.Read({kListAttempted, {AllBuckets(read.buckets()), after, absl::StrCat(limit)}});
+  if (!rows.ok()) return rows.status();
+  std::vector<std::string> namespaces;
+  namespaces.reserve(rows->size());
+  for (int row = 0; row < rows->size(); ++row) namespaces.emplace_back(rows->Text(row, 0));
+  return namespaces;
 }
 
 absl::Status Tidy(const ReadAccess& read) {
@@ -164,15 +205,10 @@ absl::Status Tidy(const ReadAccess& read) {
   const std::string attempt_age = Micros(limits::kMaxPauseWindow - read.ClockOffset());
   for (int bucket = 0; bucket < read.buckets(); ++bucket) {
     const std::string in = absl::StrCat(bucket);
-    absl::StatusOr<Rows> excess = read.Read({kExcessCounts, {in}});
-    if (!excess.ok()) return excess.status();
     // A statement that finds nothing to do writes nothing.
-    std::vector<StatementCall> calls = {
+    const std::vector<StatementCall> calls = {
         {kFoldAttempts, {in, absl::StrCat(kFoldRows), attempt_age}},
         {kForgetClaims, {in, absl::StrCat(kForgetRows), claim_age}}};
-    if (excess->Int(0, 0) >= kFoldFrom) {
-      calls.push_back({kFoldCounts, {in, absl::StrCat(kFoldRows)}});
-    }
     if (absl::Status status = read.Write(calls); !status.ok()) return status;
   }
   return absl::OkStatus();

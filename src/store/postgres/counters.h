@@ -13,11 +13,13 @@
 
 namespace tracker::store::postgres {
 
-absl::StatusOr<std::vector<StatusCount>> Count(const ReadAccess& read,
-                                               const std::string& name_space);
+absl::StatusOr<CountPage> Count(const ReadAccess& read, const CountQuery& query);
 absl::StatusOr<CountCheck> CheckCounts(const ReadAccess& read, const GoOn& go_on);
-absl::StatusOr<AttemptCount> CountAttempts(const ReadAccess& read, const std::string& name_space,
-                                           absl::Duration window, absl::Time since);
+absl::StatusOr<std::vector<AttemptCount>> CountAttempts(const ReadAccess& read,
+                                                        const std::vector<AttemptQuery>& queries);
+absl::StatusOr<std::vector<std::string>> ListAttempted(const ReadAccess& read,
+                                                       const std::string& after, int limit);
+// But for what CountFolder does.
 absl::Status Tidy(const ReadAccess& read);
 
 }  // namespace tracker::store::postgres

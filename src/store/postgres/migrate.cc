@@ -9,6 +9,7 @@
 #include "absl/strings/str_split.h"
 #include "absl/time/clock.h"
 #include "migrations.h"
+#include "src/store/trouble.h"
 
 namespace tracker::store::postgres {
 namespace {
@@ -18,6 +19,7 @@ namespace {
 constexpr int kMaxTries = 10;
 
 const Statement kMetaExists = {"meta_exists", "SELECT to_regclass('tracker.meta') IS NOT NULL"};
+const Statement kSchemaExists = {"schema_exists", "SELECT to_regnamespace('tracker') IS NOT NULL"};
 const Statement kReadMeta = {"read_meta", "SELECT value FROM tracker.meta WHERE key = $1"};
 const Statement kWriteMeta = {"write_meta",
                               "INSERT INTO tracker.meta (key, value) VALUES ($1, $2)"
@@ -61,9 +63,16 @@ absl::StatusOr<int> ReadVersion(Connection& connection) {
 
 absl::Status MakeMeta(Connection& connection) {
   return InTransaction(connection, [&]() -> absl::Status {
+    // IF NOT EXISTS asks for the right to create schemas also where there is one, made beforehand
+    // by somebody who has it.
+    absl::StatusOr<Rows> schema = connection.Execute({kSchemaExists, {}});
+    if (!schema.ok()) return schema.status();
+    if (schema->Text(0, 0) != "t") {
+      absl::StatusOr<Rows> made = connection.ExecuteText("CREATE SCHEMA IF NOT EXISTS tracker");
+      if (!made.ok()) return made.status();
+    }
     for (const char* sql :
-         {"CREATE SCHEMA IF NOT EXISTS tracker",
-          "CREATE TABLE IF NOT EXISTS tracker.meta (key text PRIMARY KEY, value text NOT NULL)",
+         {"CREATE TABLE IF NOT EXISTS tracker.meta (key text PRIMARY KEY, value text NOT NULL)",
           "INSERT INTO tracker.meta (key, value) VALUES ('schema_version', '0'), ('buckets', '1')"
           " ON CONFLICT DO NOTHING"}) {
       if (absl::StatusOr<Rows> done = connection.ExecuteText(sql); !done.ok()) return done.status();
@@ -94,8 +103,9 @@ absl::Status ApplyLacking(Connection& connection) {
     for (int next = *version; next < kMigrationCount; ++next) {
       for (const std::string& sql : StatementsOf(kMigrations[next])) {
         if (absl::StatusOr<Rows> done = connection.ExecuteText(sql); !done.ok()) {
-          return absl::Status(done.status().code(),
-                              absl::StrCat("migration ", next + 1, ": ", done.status().message()));
+          return DatabaseError(
+              done.status().code(), absl::StrCat("migration ", next + 1, " failed: ", kSeeLog),
+              absl::StrCat("migration ", next + 1, ": ", DatabaseText(done.status())));
         }
       }
     }

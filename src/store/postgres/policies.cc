@@ -10,6 +10,9 @@
 namespace tracker::store::postgres {
 namespace {
 
+// Deletions that one step forgets.
+constexpr int kForgetRows = 1000;
+
 // Locks the version's row: so changes of policies come one after another.
 const Statement kBumpVersion = {
     "bump_policy_version",
@@ -18,9 +21,8 @@ const Statement kBumpVersion = {
 const Statement kVersion = {"policy_version",
                             "SELECT value FROM tracker.meta WHERE key = 'policy_version'"};
 const Statement kPolicyState = {
-    "policy_state", "SELECT " TRACKER_NOW_US
-                    ", (SELECT count(*) FROM tracker.policy),"
-                    " (SELECT revision FROM tracker.policy WHERE namespace = $1::text)"};
+    "policy_state",
+    "SELECT " TRACKER_NOW_US ", (SELECT revision FROM tracker.policy WHERE namespace = $1::text)"};
 const Statement kSetPolicy = {
     "set_policy",
     "INSERT INTO tracker.policy (namespace, document, revision, update_us)"
@@ -33,16 +35,50 @@ const Statement kGetPolicy = {"get_policy",
 const Statement kListPolicies = {
     "list_policies",
     "SELECT namespace, document, revision, update_us FROM tracker.policy"
-    " ORDER BY namespace LIMIT $1::int"};
-const Statement kDeletePolicy = {"delete_policy",
-                                 "DELETE FROM tracker.policy WHERE namespace = $1::text"};
+    " WHERE namespace > $1::text ORDER BY namespace LIMIT $2::int"};
+// kBumpVersion has run before, in the same transaction.
+const Statement kDeletePolicy = {
+    "delete_policy",
+    "WITH gone AS (DELETE FROM tracker.policy WHERE namespace = $1::text RETURNING namespace)"
+    " INSERT INTO tracker.policy_gone (namespace, revision, gone_us)"
+    " SELECT namespace, (SELECT value::bigint FROM tracker.meta WHERE key = 'policy_version'),"
+    " " TRACKER_NOW_US
+    " + $2::bigint FROM gone"
+    " ON CONFLICT (namespace) DO UPDATE SET revision = excluded.revision,"
+    " gone_us = excluded.gone_us"};
+const Statement kNotGone = {"policy_not_gone",
+                            "DELETE FROM tracker.policy_gone WHERE namespace = $1::text"};
+// At least one row: the highest revision that is forgotten, then a change, with NULLs where there
+// is none.
+const Statement kPolicyChanges = {
+    "policy_changes",
+    "SELECT (SELECT value::bigint FROM tracker.meta WHERE key = 'policy_forgotten'), c.*"
+    " FROM (VALUES (1)) AS one LEFT JOIN ("
+    " (SELECT namespace, document, revision, update_us FROM tracker.policy"
+    "  WHERE revision > $1::bigint ORDER BY revision LIMIT $2::int)"
+    " UNION ALL"
+    " (SELECT namespace, NULL, revision, gone_us FROM tracker.policy_gone"
+    "  WHERE revision > $1::bigint ORDER BY revision LIMIT $2::int)"
+    " ORDER BY revision LIMIT $2::int) c ON true"};
+// $1 rows to look at, the oldest first, $2 age in microseconds.
+const Statement kForgetPolicies = {
+    "forget_policies",
+    "WITH gone AS (DELETE FROM tracker.policy_gone WHERE namespace = ANY (ARRAY("
+    " SELECT namespace FROM (SELECT namespace, gone_us FROM tracker.policy_gone"
+    " ORDER BY revision LIMIT $1::int) AS oldest"
+    " WHERE gone_us < (extract(epoch FROM now()) * 1000000)::bigint - $2::bigint))"
+    " RETURNING revision)"
+    " UPDATE tracker.meta"
+    " SET value = greatest(value::bigint, (SELECT max(revision) FROM gone))::text"
+    " WHERE key = 'policy_forgotten' AND EXISTS (SELECT 1 FROM gone)"};
 
-absl::StatusOr<domain::Policy> PolicyFrom(const Rows& rows, int row) {
-  absl::StatusOr<domain::Policy> policy = DecodePolicy(std::string(rows.Text(row, 1)));
+// From the columns namespace, document, revision, update_us, of which `first` is the first.
+absl::StatusOr<domain::Policy> PolicyFrom(const Rows& rows, int row, int first = 0) {
+  absl::StatusOr<domain::Policy> policy = DecodePolicy(std::string(rows.Text(row, first + 1)));
   if (!policy.ok()) return policy.status();
-  policy->name_space = std::string(rows.Text(row, 0));
-  policy->revision = rows.Int(row, 2);
-  policy->update_time = absl::FromUnixMicros(rows.Int(row, 3));
+  policy->name_space = std::string(rows.Text(row, first));
+  policy->revision = rows.Int(row, first + 2);
+  policy->update_time = absl::FromUnixMicros(rows.Int(row, first + 3));
   return policy;
 }
 
@@ -52,13 +88,8 @@ absl::StatusOr<domain::Policy> TrySet(Connection& connection, const domain::Poli
   if (!version.ok()) return version.status();
   absl::StatusOr<Rows> state = connection.Execute({kPolicyState, {policy.name_space}});
   if (!state.ok()) return state.status();
-  const bool exists = !state->IsNull(0, 2);
-  if (revision && *revision != state->Int(0, 2)) {
+  if (revision && *revision != state->Int(0, 1)) {
     return absl::AbortedError("the policy has changed meanwhile");
-  }
-  if (!exists && state->Int(0, 1) >= limits::kPolicies) {
-    return absl::ResourceExhaustedError(
-        absl::StrCat("there are ", limits::kPolicies, " policies already; delete some"));
   }
   domain::Policy stored = policy;
   // Never used before, also of a policy that was deleted since.
@@ -67,7 +98,8 @@ absl::StatusOr<domain::Policy> TrySet(Connection& connection, const domain::Poli
   absl::Status committed =
       connection.Commit({{kSetPolicy,
                           {stored.name_space, EncodePolicy(stored), absl::StrCat(stored.revision),
-                           absl::StrCat(absl::ToUnixMicros(stored.update_time))}}});
+                           absl::StrCat(absl::ToUnixMicros(stored.update_time))}},
+                         {kNotGone, {stored.name_space}}});
   if (!committed.ok()) return committed;
   return stored;
 }
@@ -94,26 +126,61 @@ absl::StatusOr<std::optional<domain::Policy>> GetPolicy(const ReadAccess& read,
   return std::optional<domain::Policy>(*std::move(policy));
 }
 
-absl::StatusOr<std::vector<domain::Policy>> ListPolicies(const ReadAccess& read) {
-  absl::StatusOr<Rows> rows = read.Read({kListPolicies, {absl::StrCat(limits::kPolicies)}});
+absl::StatusOr<PolicyPage> ListPolicies(const ReadAccess& read, const PolicyQuery& query) {
+  // One more tells whether there is a next page.
+  absl::StatusOr<Rows> rows =
+      read.Read({kListPolicies, {query.after, absl::StrCat(query.limit + 1)}});
   if (!rows.ok()) return rows.status();
-  std::vector<domain::Policy> policies;
+  PolicyPage page;
   for (int row = 0; row < rows->size(); ++row) {
+    if (row == query.limit) {
+      page.next = page.policies.back().name_space;
+      break;
+    }
     absl::StatusOr<domain::Policy> policy = PolicyFrom(*rows, row);
     if (!policy.ok()) return policy.status();
-    policies.push_back(*std::move(policy));
+    page.policies.push_back(*std::move(policy));
   }
-  return policies;
+  return page;
+}
+
+absl::StatusOr<std::vector<PolicyChange>> ListPolicyChanges(const ReadAccess& read, int64_t since,
+                                                            int limit) {
+  absl::StatusOr<Rows> rows =
+      read.Read({kPolicyChanges, {absl::StrCat(since), absl::StrCat(limit)}});
+  if (!rows.ok()) return rows.status();
+  if (rows->Int(0, 0) > since) return absl::OutOfRangeError("a deletion since then is forgotten");
+  std::vector<PolicyChange> changes;
+  for (int row = 0; row < rows->size(); ++row) {
+    if (rows->IsNull(row, 1)) continue;
+    PolicyChange change{.name_space = std::string(rows->Text(row, 1)),
+                        .revision = rows->Int(row, 3)};
+    if (!rows->IsNull(row, 2)) {
+      absl::StatusOr<domain::Policy> policy = PolicyFrom(*rows, row, 1);
+      if (!policy.ok()) return policy.status();
+      change.policy = *std::move(policy);
+    }
+    changes.push_back(std::move(change));
+  }
+  return changes;
 }
 
 absl::Status DeletePolicy(const ReadAccess& read, const std::string& name_space) {
-  return read.Write({{kBumpVersion, {}}, {kDeletePolicy, {name_space}}});
+  const std::string offset = absl::StrCat(absl::ToInt64Microseconds(read.ClockOffset()));
+  return read.Write({{kBumpVersion, {}}, {kDeletePolicy, {name_space, offset}}});
+}
+
+absl::Status ForgetPolicies(const ReadAccess& read) {
+  const absl::Duration age = limits::kPolicyMemory - read.ClockOffset();
+  return read.Write({{kForgetPolicies,
+                      {absl::StrCat(kForgetRows), absl::StrCat(absl::ToInt64Microseconds(age))}}});
 }
 
 absl::StatusOr<int64_t> PolicyVersion(const ReadAccess& read) {
   absl::StatusOr<Rows> rows = read.Read({kVersion, {}});
   if (!rows.ok()) return rows.status();
-  if (rows->size() == 0) return absl::FailedPreconditionError("tracker.meta has no policy_version");
+  if (rows->size() == 0)
+    return absl::DataLossError("the database has lost the version of the policies");
   return rows->Int(0, 0);
 }
 

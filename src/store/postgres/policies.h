@@ -15,8 +15,13 @@ absl::StatusOr<domain::Policy> SetPolicy(const ReadAccess& read, const domain::P
                                          std::optional<int64_t> revision);
 absl::StatusOr<std::optional<domain::Policy>> GetPolicy(const ReadAccess& read,
                                                         const std::string& name_space);
-absl::StatusOr<std::vector<domain::Policy>> ListPolicies(const ReadAccess& read);
+absl::StatusOr<PolicyPage> ListPolicies(const ReadAccess& read, const PolicyQuery& query);
+absl::StatusOr<std::vector<PolicyChange>> ListPolicyChanges(const ReadAccess& read, int64_t since,
+                                                            int limit);
 absl::Status DeletePolicy(const ReadAccess& read, const std::string& name_space);
 absl::StatusOr<int64_t> PolicyVersion(const ReadAccess& read);
+
+// A part of Tidy: forgets deletions that are older than limits::kPolicyMemory.
+absl::Status ForgetPolicies(const ReadAccess& read);
 
 }  // namespace tracker::store::postgres

@@ -1,13 +1,17 @@
 #include "src/store/postgres/postgres_store.h"
 
 #include <algorithm>
+#include <atomic>
 #include <utility>
 
+#include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "src/base/limits.h"
 #include "src/store/postgres/check.h"
 #include "src/store/postgres/claimer.h"
 #include "src/store/postgres/connection_pool.h"
+#include "src/store/postgres/connection_settings.h"
+#include "src/store/postgres/count_folder.h"
 #include "src/store/postgres/counters.h"
 #include "src/store/postgres/list.h"
 #include "src/store/postgres/migrate.h"
@@ -28,18 +32,21 @@ constexpr int kPolicies = 2;
 // The reaper, the purge, the folder and the vacuum.
 constexpr int kUpkeep = 4;
 constexpr int kHealth = 1;
+// Steps of Tidy.
+constexpr int kForgetPoliciesEvery = 60;
 
 class PostgresStore : public Store {
  public:
-  PostgresStore(const std::string& url, int buckets, const OpenOptions& options)
+  PostgresStore(const postgres::ConnectionSettings& settings, int buckets,
+                const OpenOptions& options)
       : lanes_(std::max(1, options.writers)),
-        write_pool_(url, lanes_),
-        claim_pool_(url, kClaimers),
+        write_pool_(settings, lanes_),
+        claim_pool_(settings, kClaimers),
         // A job counts before it begins.
-        read_pool_(url, std::max(1, options.readers) + kPolicies + limits::kJobs),
-        upkeep_pool_(url, kUpkeep),
-        job_pool_(url, limits::kJobs),
-        health_pool_(url, kHealth),
+        read_pool_(settings, std::max(1, options.readers) + kPolicies + limits::kJobs),
+        upkeep_pool_(settings, kUpkeep),
+        job_pool_(settings, limits::kJobs),
+        health_pool_(settings, kHealth),
         writer_(&write_pool_, buckets, options.clock_offset),
         claim_writer_(&claim_pool_, buckets, options.clock_offset),
         upkeep_writer_(&upkeep_pool_, buckets, options.clock_offset),
@@ -49,7 +56,7 @@ class PostgresStore : public Store {
         upkeep_(&upkeep_pool_, buckets, options.clock_offset),
         jobs_(&job_pool_, buckets, options.clock_offset),
         health_(&health_pool_, buckets, options.clock_offset),
-        vacuumer_(&upkeep_, options.on_warning) {}
+        vacuumer_(&upkeep_, options.on_event) {}
 
   using Store::Apply;
   std::vector<domain::Outcome> Apply(absl::Span<const domain::Command* const> commands,
@@ -67,8 +74,9 @@ class PostgresStore : public Store {
   absl::StatusOr<Page> List(const ListQuery& query) override {
     return postgres::List(AccessOf(query.purpose), query);
   }
-  absl::StatusOr<std::vector<StatusCount>> Count(const std::string& name_space) override {
-    return postgres::Count(read_, name_space);
+  using Store::Count;
+  absl::StatusOr<CountPage> Count(const CountQuery& query) override {
+    return postgres::Count(read_, query);
   }
   absl::StatusOr<std::vector<domain::TaskKey>> ListDue(const DueQuery& query) override {
     return postgres::ListDue(AccessOf(query.purpose), query);
@@ -93,18 +101,34 @@ class PostgresStore : public Store {
   absl::StatusOr<std::optional<domain::Policy>> GetPolicy(const std::string& name_space) override {
     return postgres::GetPolicy(read_, name_space);
   }
-  absl::StatusOr<std::vector<domain::Policy>> ListPolicies() override {
-    return postgres::ListPolicies(read_);
+  using Store::ListPolicies;
+  absl::StatusOr<PolicyPage> ListPolicies(const PolicyQuery& query) override {
+    return postgres::ListPolicies(read_, query);
+  }
+  absl::StatusOr<std::vector<PolicyChange>> ListPolicyChanges(int64_t since, int limit) override {
+    return postgres::ListPolicyChanges(read_, since, limit);
   }
   absl::Status DeletePolicy(const std::string& name_space) override {
     return postgres::DeletePolicy(read_, name_space);
   }
   absl::StatusOr<int64_t> PolicyVersion() override { return postgres::PolicyVersion(read_); }
-  absl::StatusOr<AttemptCount> CountAttempts(const std::string& name_space, absl::Duration window,
-                                             absl::Time since) override {
-    return postgres::CountAttempts(read_, name_space, window, since);
+  using Store::CountAttempts;
+  absl::StatusOr<std::vector<AttemptCount>> CountAttempts(
+      const std::vector<AttemptQuery>& queries) override {
+    return postgres::CountAttempts(read_, queries);
   }
-  absl::Status Tidy() override { return postgres::Tidy(upkeep_); }
+  absl::StatusOr<std::vector<std::string>> ListAttempted(const std::string& after,
+                                                         int limit) override {
+    return postgres::ListAttempted(read_, after, limit);
+  }
+  absl::Status Tidy() override {
+    if (absl::Status status = folder_.Step(upkeep_); !status.ok()) return status;
+    // Deletions of policies pile up slowly.
+    if (tidied_.fetch_add(1) % kForgetPoliciesEvery == 0) {
+      if (absl::Status status = postgres::ForgetPolicies(upkeep_); !status.ok()) return status;
+    }
+    return postgres::Tidy(upkeep_);
+  }
   absl::Status Vacuum(const GoOn& go_on) override { return vacuumer_.Run(go_on); }
   absl::Status Ping() override { return postgres::Ping(health_); }
   int WriterLanes() const override { return lanes_; }
@@ -145,6 +169,8 @@ class PostgresStore : public Store {
   postgres::ReadAccess jobs_;
   postgres::ReadAccess health_;
   postgres::Vacuumer vacuumer_;
+  postgres::CountFolder folder_;
+  std::atomic<int> tidied_{0};
 };
 
 const postgres::Statement kEncoding = {"encoding", "SELECT current_setting('server_encoding')"};
@@ -160,31 +186,51 @@ absl::Status CheckEncoding(postgres::Connection& connection) {
                    "; name one that was made with ENCODING 'UTF8' (and TEMPLATE template0)"));
 }
 
-absl::Status CannotOpen(const std::string& url, const absl::Status& why, absl::string_view what) {
-  return absl::Status(why.code(), absl::StrCat("the store ", WithoutPassword(url),
-                                               " cannot be opened: ", why.message(), what));
+// Whoever starts the server may see what the database said.
+absl::Status CannotOpen(const postgres::ConnectionSettings& settings, const absl::Status& why,
+                        absl::string_view what) {
+  const std::string said = postgres::WithoutSecrets(settings, ForLog(why));
+  return absl::Status(
+      why.code(), absl::StrCat("the store ", settings.shown, " cannot be opened: ", said, what));
 }
 
 }  // namespace
 
+bool IsPostgres(const std::string& url) { return postgres::NamesPostgres(url); }
+
+std::string PostgresWithoutPassword(const std::string& url) {
+  absl::StatusOr<postgres::ConnectionSettings> settings = postgres::ParseConnectionSettings(url);
+  if (settings.ok()) return std::move(settings->shown);
+  return absl::StrContains(url, "://") && absl::StartsWith(url, "postgres") ? "postgresql://***"
+                                                                            : "***";
+}
+
 absl::StatusOr<std::unique_ptr<Store>> OpenPostgres(const std::string& url,
                                                     const OpenOptions& options) {
+  absl::StatusOr<postgres::ConnectionSettings> settings = postgres::ParseConnectionSettings(url);
+  if (!settings.ok()) {
+    return absl::Status(settings.status().code(),
+                        absl::StrCat("the store ", PostgresWithoutPassword(url),
+                                     " cannot be read: ", settings.status().message()));
+  }
+  // What goes wrong here is answered, and not told besides: on_event comes later.
   absl::StatusOr<std::unique_ptr<postgres::Connection>> connection =
-      postgres::Connection::Open(url);
+      postgres::Connection::Open(*settings);
   if (!connection.ok()) {
-    return CannotOpen(url, connection.status(),
+    return CannotOpen(*settings, connection.status(),
                       "; check that PostgreSQL runs there, and the URL's host, port, user and"
                       " database");
   }
   if (absl::Status status = CheckEncoding(**connection); !status.ok()) {
-    return CannotOpen(url, status, "");
+    return CannotOpen(*settings, status, "");
   }
   if (absl::Status status = postgres::Migrate(**connection, options.migrate); !status.ok()) {
-    return CannotOpen(url, status, "");
+    return CannotOpen(*settings, status, "");
   }
   absl::StatusOr<int> buckets = postgres::ReadBuckets(**connection);
-  if (!buckets.ok()) return CannotOpen(url, buckets.status(), "");
-  return std::make_unique<PostgresStore>(url, *buckets, options);
+  if (!buckets.ok()) return CannotOpen(*settings, buckets.status(), "");
+  settings->on_event = options.on_event;
+  return std::make_unique<PostgresStore>(*settings, *buckets, options);
 }
 
 }  // namespace tracker::store

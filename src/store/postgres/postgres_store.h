@@ -9,7 +9,14 @@
 
 namespace tracker::store {
 
-// `url` as libpq takes it: "postgresql://user@host/db". Errors as for Open (store.h).
+// Whether the text means a PostgreSQL: "postgresql://user@host/db", or libpq's "host=...
+// dbname=...".
+bool IsPostgres(const std::string& url);
+
+// As WithoutPassword (store.h), for what IsPostgres.
+std::string PostgresWithoutPassword(const std::string& url);
+
+// Errors as for Open (store.h).
 absl::StatusOr<std::unique_ptr<Store>> OpenPostgres(const std::string& url,
                                                     const OpenOptions& options);
 

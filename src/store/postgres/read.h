@@ -24,7 +24,9 @@ class ReadAccess {
   }
 
   // What `use` answers, given a connection: tried twice, as a connection that was idle may be long
-  // dead. Unavailable when the database is away, DeadlineExceeded when it takes too long.
+  // dead. Of the database's errors those that may pass become Unavailable, one that takes too long
+  // DeadlineExceeded, all else Internal, each in words for a caller; a status of `use` itself stays
+  // as it is.
   template <typename Use>
   auto With(const Use& use) const -> decltype(use(std::declval<Connection&>())) {
     absl::Status status;
@@ -34,14 +36,15 @@ class ReadAccess {
       auto result = use(**lease);
       status = StatusOf(result);
       if (status.ok()) return result;
-      if ((*lease)->usable()) break;
+      // A commit in doubt is not made once more: others may have gone on from it.
+      if ((*lease)->usable() || absl::IsUnknown(status)) break;
     }
     return ForCaller(status);
   }
   absl::StatusOr<Rows> Read(const StatementCall& call) const {
     return With([&](Connection& connection) { return connection.Execute(call); });
   }
-  // The statements as one transaction. Not to be used where a repetition would do harm.
+  // The statements as one transaction.
   absl::Status Write(const std::vector<StatementCall>& calls) const {
     return With([&](Connection& connection) -> absl::Status {
       if (absl::Status begun = connection.Begin(); !begun.ok()) return begun;

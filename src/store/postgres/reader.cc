@@ -7,6 +7,7 @@
 #include "src/store/postgres/entry_sweep.h"
 #include "src/store/postgres/statements.h"
 #include "src/store/postgres/writer.h"
+#include "src/store/trouble.h"
 
 namespace tracker::store::postgres {
 namespace {
@@ -119,6 +120,11 @@ absl::Status Ping(const ReadAccess& read) {
   absl::StatusOr<Rows> rows = read.Read({kPing, {}});
   if (!rows.ok()) return rows.status();
   if (rows->Text(0, 0) != "f") return absl::UnavailableError("the database is read-only");
+  if (!rows->IsNull(0, 2)) {
+    return DatabaseError(absl::StatusCode::kUnavailable,
+                         absl::StrCat("the database's role may not write: ", kSeeLog),
+                         absl::StrCat("the role ", rows->Text(0, 1), " lacks ", rows->Text(0, 2)));
+  }
   return absl::OkStatus();
 }
 

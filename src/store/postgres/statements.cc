@@ -127,8 +127,16 @@ const Statement kFinished = {
     " AND create_us <= (extract(epoch FROM now()) * 1000000)::bigint - $4::bigint"
     " ORDER BY create_us, id COLLATE \"POSIX\" LIMIT $5::int"};
 
+// What this role lacks of what the statements of this store need: locking a row takes UPDATE, too.
 const Statement kPing = {
-    "ping", "SELECT pg_is_in_recovery() OR current_setting('transaction_read_only')::bool"};
+    "ping",
+    "SELECT pg_is_in_recovery() OR current_setting('transaction_read_only')::bool, current_user,"
+    " (SELECT string_agg(n.privilege || ' on tracker.' || n.name, ', ') FROM ("
+    "SELECT name, privilege FROM unnest('{task,ready,alarm,idle,claim,task_count,attempt_count,"
+    "policy,policy_gone}'::text[]) AS t(name)"
+    " CROSS JOIN unnest('{SELECT,INSERT,UPDATE,DELETE}'::text[]) AS p(privilege)"
+    " UNION ALL VALUES ('meta', 'SELECT'), ('meta', 'UPDATE')) AS n"
+    " WHERE NOT has_table_privilege('tracker.' || n.name, n.privilege))"};
 
 std::vector<std::string> KeyValues(int bucket, const std::vector<TaskKey>& keys) {
   ArrayLiteral namespaces, ids;

@@ -71,6 +71,7 @@ extern const Statement kAddAttempts;
 // $2 create_us and $3 id to go on after, $4 age in microseconds, $5 how many to look at. Rows: now
 // less the age, id, create_us, whether.
 extern const Statement kFinished;
+// One row: whether the database is read-only, the role, and what it lacks; NULL: nothing.
 extern const Statement kPing;
 
 std::vector<std::string> KeyValues(int bucket, const std::vector<domain::TaskKey>& keys);

@@ -61,12 +61,14 @@ absl::Status Vacuumer::Vacuum(const std::string& table, const GoOn& go_on) {
   absl::StatusOr<Rows> may = read_.Read({kMayVacuum, {}});
   if (!may.ok()) return may.status();
   if (may->Text(0, 0) != "t") {
-    if (!warned_ && warn_) {
-      warn_(
-          "cannot_vacuum",
-          "this role may not VACUUM tracker.ready and tracker.alarm: claims slow down while "
-          "autovacuum has not been there; let their owner run trackerd, or GRANT MAINTAIN on them "
-          "(PostgreSQL 17)");
+    if (!warned_ && on_event_) {
+      on_event_(
+          {.name = "cannot_vacuum",
+           .text =
+               "this role may not VACUUM tracker.ready and tracker.alarm: claims slow down while "
+               "autovacuum has not been there; let their owner run trackerd, or GRANT MAINTAIN on "
+               "them "
+               "(PostgreSQL 17)"});
     }
     warned_ = true;
     return absl::OkStatus();

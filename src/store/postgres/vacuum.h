@@ -30,9 +30,11 @@ class VacuumPause {
 
 class Vacuumer {
  public:
-  using Warn = std::function<void(const std::string& event, const std::string& message)>;
+  using OnEvent = std::function<void(const StoreEvent&)>;
 
-  Vacuumer(const ReadAccess* read, Warn warn) : read_(*read), warn_(std::move(warn)) {}
+  // `on_event` is told once where the role may not vacuum.
+  Vacuumer(const ReadAccess* read, OnEvent on_event)
+      : read_(*read), on_event_(std::move(on_event)) {}
 
   // As Store::Vacuum.
   absl::Status Run(const GoOn& go_on);
@@ -41,7 +43,7 @@ class Vacuumer {
   absl::Status Vacuum(const std::string& table, const GoOn& go_on);
 
   const ReadAccess& read_;
-  const Warn warn_;
+  const OnEvent on_event_;
   absl::flat_hash_map<std::string, VacuumPause> pauses_;
   bool warned_ = false;
 };

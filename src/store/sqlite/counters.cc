@@ -13,16 +13,25 @@ namespace {
 // How long a recount of everything may take.
 constexpr absl::Duration kRecount = absl::Minutes(30);
 
-// Of a statement whose columns are namespace, status, count.
-absl::StatusOr<std::vector<StatusCount>> ReadAll(Statement& select) {
+// Of a statement whose columns are namespace, status, count. None after the last.
+absl::StatusOr<std::optional<StatusCount>> ReadOne(Statement& select) {
+  const absl::StatusOr<bool> row = select.Step();
+  if (!row.ok()) return row.status();
+  if (!*row) return std::nullopt;
+  const std::optional<domain::Status> status = domain::StatusFromCode(select.Int(1));
+  if (!status) return absl::DataLossError("the counters hold an unknown status");
+  return StatusCount{select.Text(0), *status, select.Int(2)};
+}
+
+absl::StatusOr<std::vector<StatusCount>> ReadAll(Connection& connection, absl::string_view sql) {
+  absl::StatusOr<Statement> select = connection.Prepare(sql);
+  if (!select.ok()) return select.status();
   std::vector<StatusCount> counts;
   while (true) {
-    const absl::StatusOr<bool> row = select.Step();
-    if (!row.ok()) return row.status();
-    if (!*row) return counts;
-    const std::optional<domain::Status> status = domain::StatusFromCode(select.Int(1));
-    if (!status) return absl::DataLossError("the counters hold an unknown status");
-    counts.push_back({select.Text(0), *status, select.Int(2)});
+    absl::StatusOr<std::optional<StatusCount>> count = ReadOne(*select);
+    if (!count.ok()) return count.status();
+    if (!*count) return counts;
+    counts.push_back(**std::move(count));
   }
 }
 
@@ -60,14 +69,28 @@ absl::Status AddAttempts(Connection& connection, const Batch::AttemptDeltas& del
   return absl::OkStatus();
 }
 
-absl::StatusOr<std::vector<StatusCount>> ReadCounts(Connection& connection,
-                                                    const std::string& name_space) {
+absl::StatusOr<CountPage> ReadCounts(Connection& connection, const CountQuery& query) {
+  const bool one = !query.name_space.empty();
   absl::StatusOr<Statement> select = connection.Prepare(
-      "SELECT namespace, status, n FROM task_count WHERE n <> 0 AND (?1 = '' OR namespace = ?1) "
-      "ORDER BY namespace, status");
+      one ? "SELECT namespace, status, n FROM task_count WHERE n <> 0 AND namespace = ? "
+            "ORDER BY status"
+          : "SELECT namespace, status, n FROM task_count WHERE n <> 0 AND namespace > ? "
+            "ORDER BY namespace, status");
   if (!select.ok()) return select.status();
-  select->Bind(name_space);
-  return ReadAll(*select);
+  select->Bind(one ? query.name_space : query.after);
+  CountPage page;
+  int namespaces = 0;
+  while (true) {
+    absl::StatusOr<std::optional<StatusCount>> count = ReadOne(*select);
+    if (!count.ok()) return count.status();
+    if (!*count) return page;
+    const bool first = page.counts.empty() || page.counts.back().name_space != (*count)->name_space;
+    if (first && ++namespaces > query.limit) {
+      page.next = page.counts.back().name_space;
+      return page;
+    }
+    page.counts.push_back(**std::move(count));
+  }
 }
 
 absl::StatusOr<CountCheck> CheckCounts(Connection& connection, const GoOn& go_on) {
@@ -75,12 +98,12 @@ absl::StatusOr<CountCheck> CheckCounts(Connection& connection, const GoOn& go_on
   // One snapshot for both.
   const absl::StatusOr<Transaction> snapshot = Transaction::BeginRead(connection);
   if (!snapshot.ok()) return snapshot.status();
-  const absl::StatusOr<std::vector<StatusCount>> counted = ReadCounts(connection, "");
+  const absl::StatusOr<std::vector<StatusCount>> counted =
+      ReadAll(connection, "SELECT namespace, status, n FROM task_count WHERE n <> 0");
   if (!counted.ok()) return WhyEnded(counted.status(), go_on);
-  absl::StatusOr<Statement> recount = connection.Prepare(
+  const absl::StatusOr<std::vector<StatusCount>> actual = ReadAll(
+      connection,
       "SELECT namespace, status, count(*) FROM task NOT INDEXED GROUP BY namespace, status");
-  if (!recount.ok()) return recount.status();
-  const absl::StatusOr<std::vector<StatusCount>> actual = ReadAll(*recount);
   if (!actual.ok()) return WhyEnded(actual.status(), go_on);
 
   CountCheck check;
@@ -114,19 +137,44 @@ absl::Status RepairCounts(Connection& connection, const std::string& name_space)
   return count->Bind(name_space).Run();
 }
 
-absl::StatusOr<AttemptCount> CountAttempts(Connection& connection, const std::string& name_space,
-                                           absl::Time from, absl::Time since) {
-  // An attempt counts as of the beginning of its second; ToUnixSeconds rounds down.
-  const int64_t first = std::max(absl::ToUnixSeconds(from - absl::Microseconds(1)) + 1,
-                                 absl::ToUnixSeconds(since) + 1);
+absl::StatusOr<std::vector<AttemptCount>> CountAttempts(Connection& connection,
+                                                        const std::vector<AttemptQuery>& queries,
+                                                        absl::Time now) {
   absl::StatusOr<Statement> sum = connection.Prepare(
       "SELECT coalesce(sum(ended), 0), coalesce(sum(failed), 0) FROM attempt_count "
       "WHERE namespace = ? AND second >= ?");
   if (!sum.ok()) return sum.status();
-  sum->Bind(name_space).Bind(first);
-  const absl::StatusOr<bool> row = sum->Step();
-  if (!row.ok()) return row.status();
-  return AttemptCount{sum->Int(0), sum->Int(1)};
+  std::vector<AttemptCount> counts;
+  counts.reserve(queries.size());
+  for (const AttemptQuery& query : queries) {
+    // An attempt counts as of the beginning of its second; ToUnixSeconds rounds down.
+    const absl::Time from = now - query.window;
+    const int64_t first = std::max(absl::ToUnixSeconds(from - absl::Microseconds(1)) + 1,
+                                   absl::ToUnixSeconds(query.since) + 1);
+    const absl::StatusOr<bool> row = sum->Reuse().Bind(query.name_space).Bind(first).Step();
+    if (!row.ok()) return row.status();
+    counts.push_back({sum->Int(0), sum->Int(1)});
+  }
+  return counts;
+}
+
+absl::StatusOr<std::vector<std::string>> ListAttempted(Connection& connection,
+                                                       const std::string& after, int limit) {
+  // By one probe each, however many seconds each has.
+  absl::StatusOr<Statement> next =
+      connection.Prepare("SELECT min(namespace) FROM attempt_count WHERE namespace > ?");
+  if (!next.ok()) return next.status();
+  std::vector<std::string> namespaces;
+  std::string last = after;
+  while (static_cast<int>(namespaces.size()) < limit) {
+    const absl::StatusOr<bool> row = next->Reuse().Bind(last).Step();
+    if (!row.ok()) return row.status();
+    std::string found = next->Text(0);
+    if (found.empty()) break;
+    namespaces.push_back(found);
+    last = std::move(found);
+  }
+  return namespaces;
 }
 
 }  // namespace tracker::store::sqlite

@@ -18,14 +18,15 @@ absl::Status AddCounts(Connection& connection, const Batch::CountDeltas& deltas)
 absl::Status AddAttempts(Connection& connection, const Batch::AttemptDeltas& deltas,
                          absl::Time now);
 
-// As Store::Count, Store::CheckCounts.
-absl::StatusOr<std::vector<StatusCount>> ReadCounts(Connection& connection,
-                                                    const std::string& name_space);
+// As the methods of Store.
+absl::StatusOr<CountPage> ReadCounts(Connection& connection, const CountQuery& query);
 absl::StatusOr<CountCheck> CheckCounts(Connection& connection, const GoOn& go_on);
+absl::StatusOr<std::vector<AttemptCount>> CountAttempts(Connection& connection,
+                                                        const std::vector<AttemptQuery>& queries,
+                                                        absl::Time now);
+absl::StatusOr<std::vector<std::string>> ListAttempted(Connection& connection,
+                                                       const std::string& after, int limit);
 // Counts the tasks of a namespace anew, within a write transaction of the caller's.
 absl::Status RepairCounts(Connection& connection, const std::string& name_space);
-// The attempts that ended at or after `from`, and after `since`.
-absl::StatusOr<AttemptCount> CountAttempts(Connection& connection, const std::string& name_space,
-                                           absl::Time from, absl::Time since);
 
 }  // namespace tracker::store::sqlite

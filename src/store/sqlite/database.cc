@@ -3,6 +3,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/time/clock.h"
 #include "absl/time/time.h"
+#include "src/store/trouble.h"
 
 namespace tracker::store::sqlite {
 namespace {
@@ -26,19 +27,41 @@ int WaitWhileBusy(void*, int tries) {
   return 1;
 }
 
-absl::Status ToStatus(int code, sqlite3* handle) {
-  const std::string message =
-      absl::StrCat("SQLite: ", handle != nullptr ? sqlite3_errmsg(handle) : sqlite3_errstr(code));
+absl::Status Sentence(int code) {
   switch (code & 0xFF) {
     case SQLITE_TOOBIG:
     case SQLITE_CONSTRAINT:
-    case SQLITE_MISMATCH: return absl::InvalidArgumentError(message);
+    case SQLITE_MISMATCH:
+      return absl::InvalidArgumentError(
+          absl::StrCat("the database refused the task's values: ", kSeeLog));
     case SQLITE_NOTADB:
       return absl::FailedPreconditionError("it is no SQLite database; name another file");
     case SQLITE_INTERRUPT:
       return absl::DeadlineExceededError("the database takes too long over this; narrow it");
-    default: return absl::UnavailableError(message);
+    case SQLITE_BUSY:
+    case SQLITE_LOCKED:
+      return absl::UnavailableError("another program holds the database; this may be repeated");
+    default:
+      return absl::UnavailableError(absl::StrCat("the database cannot be used now: ", kSeeLog));
   }
+}
+
+absl::Status Tell(const OnEvent& on_event, const absl::Status& sentence, int code,
+                  absl::string_view text) {
+  if (on_event) {
+    on_event({.name = "database_error", .code = absl::StrCat(code), .text = OneLine(text)});
+  }
+  return DatabaseError(sentence.code(), sentence.message(), text);
+}
+
+// SQLite's messages name tables and columns, but have no values.
+absl::Status ToStatus(int code, sqlite3* handle, const OnEvent& on_event) {
+  const absl::Status sentence = Sentence(code);
+  const std::string text =
+      absl::StrCat("SQLite: ", handle != nullptr ? sqlite3_errmsg(handle) : sqlite3_errstr(code));
+  // Of a file that is none of ours the sentence says all that matters.
+  const bool foreign = (code & 0xFF) == SQLITE_NOTADB;
+  return Tell(on_event, sentence, code, foreign ? sentence.message() : text);
 }
 
 }  // namespace
@@ -79,7 +102,7 @@ absl::StatusOr<bool> Statement::Step() {
   const int result = bind_result_ == SQLITE_OK ? sqlite3_step(statement_) : bind_result_;
   if (result == SQLITE_ROW) return true;
   if (result == SQLITE_DONE) return false;
-  return ToStatus(result, sqlite3_db_handle(statement_));
+  return ToStatus(result, sqlite3_db_handle(statement_), *on_event_);
 }
 
 absl::Status Statement::Run() {
@@ -102,7 +125,7 @@ absl::StatusOr<std::unique_ptr<Connection>> Connection::Open(const std::string& 
   const int flags = SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX | (create ? SQLITE_OPEN_CREATE : 0);
   const int result = sqlite3_open_v2(path.c_str(), &handle, flags, nullptr);
   if (result != SQLITE_OK) {
-    const absl::Status status = ToStatus(result, handle);
+    const absl::Status status = ToStatus(result, handle, nullptr);
     sqlite3_close(handle);
     return status;
   }
@@ -121,28 +144,28 @@ absl::StatusOr<sqlite3_stmt*> Connection::Compile(absl::string_view sql, unsigne
   sqlite3_stmt* statement = nullptr;
   const int result = sqlite3_prepare_v3(handle_, sql.data(), static_cast<int>(sql.size()), flags,
                                         &statement, nullptr);
-  if (result != SQLITE_OK) return ToStatus(result, handle_);
+  if (result != SQLITE_OK) return ToStatus(result, handle_, on_event_);
   return statement;
 }
 
 absl::StatusOr<Statement> Connection::Prepare(absl::string_view sql) {
   const auto cached = statements_.find(sql);
-  if (cached != statements_.end()) return Statement(cached->second, /*cached=*/true);
+  if (cached != statements_.end()) return Statement(cached->second, /*cached=*/true, &on_event_);
   absl::StatusOr<sqlite3_stmt*> statement = Compile(sql, SQLITE_PREPARE_PERSISTENT);
   if (!statement.ok()) return statement.status();
   statements_.emplace(std::string(sql), *statement);
-  return Statement(*statement, /*cached=*/true);
+  return Statement(*statement, /*cached=*/true, &on_event_);
 }
 
 absl::StatusOr<Statement> Connection::PrepareOnce(absl::string_view sql) {
   absl::StatusOr<sqlite3_stmt*> statement = Compile(sql, 0);
   if (!statement.ok()) return statement.status();
-  return Statement(*statement, /*cached=*/false);
+  return Statement(*statement, /*cached=*/false, &on_event_);
 }
 
 absl::Status Connection::Execute(const std::string& sql) {
   const int result = sqlite3_exec(handle_, sql.c_str(), nullptr, nullptr, nullptr);
-  return result == SQLITE_OK ? absl::OkStatus() : ToStatus(result, handle_);
+  return result == SQLITE_OK ? absl::OkStatus() : ToStatus(result, handle_, on_event_);
 }
 
 absl::StatusOr<std::string> Connection::QueryText(absl::string_view sql) {
@@ -165,7 +188,8 @@ absl::Status Connection::CheckInPlace() {
   int moved = 0;
   const int result = sqlite3_file_control(handle_, "main", SQLITE_FCNTL_HAS_MOVED, &moved);
   if (result == SQLITE_OK && moved != 0) {
-    return absl::UnavailableError("SQLite: the database file was moved or deleted");
+    constexpr absl::string_view kMoved = "the database's file was moved or deleted";
+    return Tell(on_event_, absl::UnavailableError(kMoved), SQLITE_CANTOPEN, kMoved);
   }
   return absl::OkStatus();
 }

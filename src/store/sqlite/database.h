@@ -4,12 +4,14 @@
 //
 // Errors: InvalidArgument when the row is at fault (too big, a constraint), DeadlineExceeded past a
 // Deadline; everything else, from a locked database to a failing disk, is Unavailable, as the same
-// may succeed later.
+// may succeed later. Each is told to the connection's OnEvent as it happens, and answered as a
+// DatabaseError (src/store/trouble.h), whose message has none of SQLite's words.
 #pragma once
 
 #include <sqlite3.h>
 
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <string>
 #include <utility>
@@ -24,14 +26,20 @@
 
 namespace tracker::store::sqlite {
 
+// As OpenOptions::on_event.
+using OnEvent = std::function<void(const StoreEvent&)>;
+
 // A prepared statement in use. Parameters are bound in their order; texts must outlive it. Ready
 // for its next user when it goes out of scope.
 class Statement {
  public:
-  Statement(sqlite3_stmt* statement, bool cached) : statement_(statement), cached_(cached) {}
+  // `on_event` outlives it.
+  Statement(sqlite3_stmt* statement, bool cached, const OnEvent* on_event)
+      : statement_(statement), cached_(cached), on_event_(on_event) {}
   Statement(Statement&& other) noexcept
       : statement_(std::exchange(other.statement_, nullptr)),
         cached_(other.cached_),
+        on_event_(other.on_event_),
         bound_(other.bound_),
         bind_result_(other.bind_result_) {}
   Statement& operator=(Statement&&) = delete;
@@ -55,6 +63,7 @@ class Statement {
  private:
   sqlite3_stmt* statement_;
   bool cached_;
+  const OnEvent* on_event_;
   int bound_ = 0;
   int bind_result_ = SQLITE_OK;
 };
@@ -78,6 +87,9 @@ class Connection {
   absl::StatusOr<int64_t> QueryInt(absl::string_view sql);
 
   bool in_transaction() const { return sqlite3_get_autocommit(handle_) == 0; }
+  // Who is told of errors from now on.
+  void TellTo(OnEvent on_event) { on_event_ = std::move(on_event); }
+
   // Unavailable when the file was moved or deleted: what is written then would be lost.
   absl::Status CheckInPlace();
 
@@ -87,6 +99,7 @@ class Connection {
   absl::StatusOr<sqlite3_stmt*> Compile(absl::string_view sql, unsigned flags);
 
   sqlite3* const handle_;
+  OnEvent on_event_;
   absl::flat_hash_map<std::string, sqlite3_stmt*> statements_;
 };
 

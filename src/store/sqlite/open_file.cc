@@ -14,6 +14,7 @@
 #include "absl/time/time.h"
 #include "src/base/monotonic.h"
 #include "src/store/sqlite/schema.h"
+#include "src/store/store.h"
 
 namespace tracker::store::sqlite {
 namespace {
@@ -24,7 +25,7 @@ namespace fs = std::filesystem;
 constexpr absl::Duration kWalPatience = absl::Seconds(5);
 
 absl::Status CannotOpen(const std::string& path, const absl::Status& why) {
-  return absl::Status(why.code(), absl::StrCat("cannot open sqlite:", path, ": ", why.message()));
+  return absl::Status(why.code(), absl::StrCat("cannot open sqlite:", path, ": ", ForLog(why)));
 }
 
 // What the user can mend, found before SQLite gives its 'unable to open database file' for all of

@@ -110,6 +110,18 @@ CREATE INDEX attempt_count_age ON attempt_count (second);
     R"(
 ALTER TABLE task ADD COLUMN spent_locks TEXT NOT NULL DEFAULT '';
 )",
+    // 4. Which policies have changed. `forgotten` is the highest revision of a deletion that is
+    // remembered no more.
+    R"(
+CREATE INDEX policy_revision ON policy (revision);
+CREATE TABLE policy_gone (
+  namespace TEXT    NOT NULL PRIMARY KEY,
+  revision  INTEGER NOT NULL,
+  gone_us   INTEGER NOT NULL
+) $0;
+CREATE INDEX policy_gone_revision ON policy_gone (revision);
+ALTER TABLE policy_version ADD COLUMN forgotten INTEGER NOT NULL DEFAULT 0;
+)",
 };
 constexpr int64_t kNewest = std::size(kMigrations);
 

@@ -85,8 +85,9 @@ class SqliteStore : public Store {
       const std::vector<std::string>& name_spaces) override {
     return sqlite::HaveClaimable(*Reader(readers_), name_spaces);
   }
-  absl::StatusOr<std::vector<StatusCount>> Count(const std::string& name_space) override {
-    return sqlite::ReadCounts(*Reader(readers_), name_space);
+  using Store::Count;
+  absl::StatusOr<CountPage> Count(const CountQuery& query) override {
+    return sqlite::ReadCounts(*Reader(readers_), query);
   }
   using Store::ListDue;
   // The index is the table's own: it has no entry without a task.
@@ -112,15 +113,24 @@ class SqliteStore : public Store {
   absl::StatusOr<std::optional<Policy>> GetPolicy(const std::string& name_space) override {
     return sqlite::GetPolicy(*Reader(readers_), name_space);
   }
-  absl::StatusOr<std::vector<Policy>> ListPolicies() override {
-    return sqlite::ListPolicies(*Reader(readers_));
+  using Store::ListPolicies;
+  absl::StatusOr<PolicyPage> ListPolicies(const PolicyQuery& query) override {
+    return sqlite::ListPolicies(*Reader(readers_), query);
+  }
+  absl::StatusOr<std::vector<PolicyChange>> ListPolicyChanges(int64_t since, int limit) override {
+    return sqlite::ListPolicyChanges(*Reader(readers_), since, limit);
   }
   absl::StatusOr<int64_t> PolicyVersion() override {
     return sqlite::PolicyVersion(*Reader(upkeep_));
   }
-  absl::StatusOr<AttemptCount> CountAttempts(const std::string& name_space, absl::Duration window,
-                                             absl::Time since) override {
-    return sqlite::CountAttempts(*Reader(upkeep_), name_space, Now() - window, since);
+  using Store::CountAttempts;
+  absl::StatusOr<std::vector<AttemptCount>> CountAttempts(
+      const std::vector<AttemptQuery>& queries) override {
+    return sqlite::CountAttempts(*Reader(upkeep_), queries, Now());
+  }
+  absl::StatusOr<std::vector<std::string>> ListAttempted(const std::string& after,
+                                                         int limit) override {
+    return sqlite::ListAttempted(*Reader(upkeep_), after, limit);
   }
 
   absl::Status Tidy() override;
@@ -290,7 +300,7 @@ absl::Status SqliteStore::Write(const Change& change) {
 }
 
 absl::Status SqliteStore::DeletePolicy(const std::string& name_space) {
-  return Write([&](Connection& writer) { return sqlite::DeletePolicy(writer, name_space); });
+  return Write([&](Connection& writer) { return sqlite::DeletePolicy(writer, name_space, Now()); });
 }
 
 absl::Status SqliteStore::Tidy() {
@@ -344,6 +354,9 @@ absl::StatusOr<std::unique_ptr<Store>> OpenSqlite(const std::string& path,
   absl::StatusOr<std::vector<std::unique_ptr<Connection>>> connections =
       sqlite::OpenFile(path, options.migrate, 1 + readers + kUpkeep + limits::kJobs);
   if (!connections.ok()) return connections.status();
+  for (const std::unique_ptr<Connection>& connection : *connections) {
+    connection->TellTo(options.on_event);
+  }
   const auto take = [&](int count) {
     std::vector<std::unique_ptr<Connection>> taken(
         std::make_move_iterator(connections->end() - count),

@@ -7,6 +7,7 @@
 #include "absl/strings/str_cat.h"
 #include "src/base/limits.h"
 #include "src/domain/task.h"
+#include "src/store/sqlite/policies.h"
 #include "src/store/sqlite/task_row.h"
 
 namespace tracker::store::sqlite {
@@ -74,6 +75,8 @@ absl::Status Tidy(Connection& connection, absl::Time now) {
              "DELETE FROM claim WHERE rowid IN (SELECT rowid FROM claim INDEXED BY claim_age "
              "WHERE claim_us <= ? ORDER BY claim_us LIMIT ?)",
              absl::ToUnixMicros(now - limits::kClaimMemory));
+  if (!status.ok()) return status;
+  status = ForgetPolicies(connection, now - limits::kPolicyMemory);
   if (!status.ok()) return status;
   return Forget(connection,
                 "DELETE FROM attempt_count WHERE rowid IN (SELECT rowid FROM attempt_count "
