@@ -68,6 +68,17 @@ TEST_F(FakeTime, OfManyLeasesAllHaveEnded) {
   fake_.reset();  // so that the guards end without a call
 }
 
+TEST_F(FakeTime, CountGoesOverAllPages) {
+  constexpr int kNamespaces = 1100;
+  std::vector<NewTask> tasks;
+  tasks.reserve(kNamespaces);
+  for (int i = 0; i < kNamespaces; ++i) tasks.push_back({"n" + std::to_string(i), "a"});
+  for (const auto& created : client_->CreateAll(tasks)) ASSERT_TRUE(created.ok());
+  const auto counts = client_->Count();
+  ASSERT_TRUE(counts.ok()) << counts.status();
+  EXPECT_EQ(counts->size(), static_cast<size_t>(kNamespaces));
+}
+
 TEST_F(FakeTime, HeartbeatsCarryALockThroughSmallSteps) {
   auto guard = Start(*client_);
   ASSERT_TRUE(guard.ok());

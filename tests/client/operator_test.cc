@@ -35,10 +35,17 @@ class Tracker final : public v1::TrackerService::Service {
     *response->mutable_policy() = policies[request->namespace_()];
     return grpc::Status::OK;
   }
-  grpc::Status ListPolicies(grpc::ServerContext*, const v1::ListPoliciesRequest*,
+  // In pages of two; a token is the name that a page ended at.
+  grpc::Status ListPolicies(grpc::ServerContext*, const v1::ListPoliciesRequest* request,
                             v1::ListPoliciesResponse* response) override {
     std::lock_guard lock(mutex);
-    for (const auto& [name, policy] : policies) *response->add_policies() = policy;
+    for (auto next = policies.upper_bound(request->page_token()); next != policies.end(); ++next) {
+      if (response->policies_size() == 2) {
+        response->set_next_page_token(response->policies(1).namespace_());
+        break;
+      }
+      *response->add_policies() = next->second;
+    }
     return grpc::Status::OK;
   }
   grpc::Status DeletePolicy(grpc::ServerContext*, const v1::DeletePolicyRequest* request,
@@ -186,6 +193,17 @@ TEST_F(OperatorTest, PolicyComesBackAsItWasSet) {
   EXPECT_EQ(ops_->ListPolicies()->size(), 1u);
   EXPECT_TRUE(ops_->DeletePolicy("jobs").ok());
   EXPECT_EQ(ops_->ListPolicies()->size(), 0u);
+}
+
+TEST_F(OperatorTest, ListsThePoliciesOfAllPages) {
+  for (const char* name : {"a", "b", "c", "d", "e"}) {
+    ASSERT_TRUE(ops_->SetPolicy({.name_space = name}).ok());
+  }
+  const auto policies = ops_->ListPolicies();
+  ASSERT_TRUE(policies.ok()) << policies.status();
+  std::string names;
+  for (const Policy& policy : *policies) names += policy.name_space;
+  EXPECT_EQ(names, "abcde");
 }
 
 TEST_F(OperatorTest, JobTellsHowFarItIs) {

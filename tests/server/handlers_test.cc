@@ -271,6 +271,61 @@ TEST_F(HandlersTest, ListAndCountReadWhatWasWritten) {
   EXPECT_EQ(counts.counts(0).count(), 5);
 }
 
+TEST_F(HandlersTest, CountsAndPoliciesComeInPages) {
+  for (const char* name_space : {"a", "b", "c"}) {
+    v1::CreateRequest create;
+    create.set_namespace_(name_space);
+    create.set_id("1");
+    v1::CreateResponse created;
+    ASSERT_TRUE(Call(&Stub::Create, create, &created).ok());
+    v1::SetPolicyRequest set;
+    set.mutable_policy()->set_namespace_(name_space);
+    v1::SetPolicyResponse answer;
+    ASSERT_TRUE(Call(&Stub::SetPolicy, set, &answer).ok());
+  }
+  std::vector<std::string> counted, listed;
+  v1::CountRequest count;
+  count.set_page_size(2);
+  v1::ListPoliciesRequest list;
+  list.set_page_size(2);
+  std::vector<std::string> tokens;
+  do {
+    v1::CountResponse page;
+    ASSERT_TRUE(Call(&Stub::Count, count, &page).ok());
+    for (const v1::StatusCount& of_it : page.counts()) counted.push_back(of_it.namespace_());
+    count.set_page_token(page.next_page_token());
+    tokens.push_back(page.next_page_token());
+  } while (!count.page_token().empty());
+  do {
+    v1::ListPoliciesResponse page;
+    ASSERT_TRUE(Call(&Stub::ListPolicies, list, &page).ok());
+    for (const v1::Policy& policy : page.policies()) listed.push_back(policy.namespace_());
+    list.set_page_token(page.next_page_token());
+  } while (!list.page_token().empty());
+  EXPECT_EQ(counted, (std::vector<std::string>{"a", "b", "c"}));
+  EXPECT_EQ(listed, counted);
+  EXPECT_EQ(tokens.size(), 2u);
+
+  // A token is of one list with one filter.
+  v1::CountResponse counts;
+  v1::ListPoliciesResponse policies;
+  for (const std::string& token : {tokens[0], std::string("garbage"), std::string(5000, 't')}) {
+    list.set_page_token(token);
+    EXPECT_EQ(FirstField(Call(&Stub::ListPolicies, list, &policies)), "page_token");
+    count.set_namespace_("a");
+    count.set_page_token(token);
+    EXPECT_EQ(FirstField(Call(&Stub::Count, count, &counts)), "page_token");
+  }
+  for (const int size : {-1, 1001}) {
+    count.clear_page_token();
+    count.set_page_size(size);
+    EXPECT_EQ(FirstField(Call(&Stub::Count, count, &counts)), "page_size");
+    list.clear_page_token();
+    list.set_page_size(size);
+    EXPECT_EQ(FirstField(Call(&Stub::ListPolicies, list, &policies)), "page_size");
+  }
+}
+
 TEST_F(HandlersTest, AnEmptyAnswerIsAnAnswer) {
   v1::CountResponse counts;
   EXPECT_TRUE(Call(&Stub::Count, v1::CountRequest(), &counts).ok());

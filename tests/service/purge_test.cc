@@ -16,7 +16,6 @@
 namespace tracker::service {
 namespace {
 
-using domain::Policy;
 using ::testing::ElementsAre;
 using ::testing::IsEmpty;
 
