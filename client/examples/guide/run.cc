@@ -20,7 +20,7 @@ namespace {
 class Bug : public std::logic_error, public tracker::CarriesTraceback {
  public:
   explicit Bug(const std::string& what)
-      : std::logic_error(what), count_(backtrace(frames_.data(), frames_.size())) {}
+      : std::logic_error(what), count_(backtrace(frames_.data(), kFrames)) {}
   std::string traceback() const override {
     const std::unique_ptr<char*, decltype(&std::free)> names(
         backtrace_symbols(frames_.data(), count_), &std::free);
@@ -31,7 +31,8 @@ class Bug : public std::logic_error, public tracker::CarriesTraceback {
   }
 
  private:
-  std::array<void*, 64> frames_{};
+  static constexpr int kFrames = 64;
+  std::array<void*, kFrames> frames_{};
   int count_;
 };
 // GUIDE-END traceback
