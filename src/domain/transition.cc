@@ -209,8 +209,8 @@ std::optional<Transition> CheckLock(const Start& start, std::optional<Task>& tas
       same.outcome.task->lock = task->lock;
       return same;
     }
-    if (IsSpent(*task, command)) return LockLost(task, now);
     if (!start.ignore_lock) return Locked(task, now);
+    if (IsSpent(*task, command)) return LockLost(task, now);
     if (auto refusal = CheckNamespaces(task, command, now, unmet)) return refusal;
     if (!AttemptsLeft(*task, PolicyOf(command)) && !start.force) {
       return Exhausted(

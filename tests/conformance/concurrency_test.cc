@@ -47,7 +47,9 @@ TEST_P(ConcurrencyTest, OfManyRacersExactlyOneGetsTheTask) {
         const Start start = {.worker = absl::StrCat("racer-", racer), .create_if_missing = true};
         const std::vector<Command> commands = {Make(absl::StrCat("race-", round), start)};
         begin.arrive_and_wait();
-        const Outcome outcome = ApplyTo(mine, commands)[0];
+        // The row is held all the time, by one racer after the other.
+        const Outcome outcome =
+            mine.Apply(domain::PointersTo(commands), {.patience = absl::Minutes(1)})[0];
         if (outcome.ok()) ++winners;
         if (outcome.reason == Reason::kTaskLocked) ++locked;
         if (!outcome.ok() && outcome.reason != Reason::kTaskLocked) {
@@ -150,7 +152,7 @@ TEST_P(ConcurrencyTest, RandomWorkThroughTwoStoresKeepsTheInvariants) {
       workload.Run(
           i % 2 == 0 ? store() : *other, 7000 + i,
           [](Store& store, const std::vector<Command>& commands) {
-            return ApplyTo(store, commands);
+            return store.Apply(domain::PointersTo(commands), {.patience = absl::Minutes(1)});
           },
           [](int task, domain::Action action, std::string token) {
             return Make(absl::StrCat("task-", task), std::move(action), std::move(token));

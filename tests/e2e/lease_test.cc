@@ -68,6 +68,9 @@ TEST_P(Lease, LateReportAfterATakeoverIsRefused) {
   EXPECT_EQ(api.Call(Held<v1::HeartbeatRequest>("a", late)).Verdict(), "LOCK_LOST");
   EXPECT_EQ(api.Call(Held<v1::ReleaseRequest>("a", late)).Verdict(), "LOCK_LOST");
   EXPECT_EQ(api.Call(StartOf("a", late)).Verdict(), "TASK_LOCKED");
+  v1::StartRequest takeover = StartOf("a", late);
+  takeover.set_ignore_lock(true);
+  EXPECT_EQ(api.Call(takeover).Verdict(), "LOCK_LOST") << "one lock is one attempt";
 
   EXPECT_EQ(api.Call(Held<v1::SucceedRequest>("a", holder)).Verdict(), "OK");
   EXPECT_EQ(api.Get("a").attempts(), 2);

@@ -73,10 +73,10 @@ purge_young       NF      =       =     =      =        =      =      =    =    
 // as with a token never seen.
 constexpr char kSpentToken[] = R"(
 command           missing pending later waited released failed lapsed live renewed over exhausted succeeded ignored
-start             NF      LL      NA    LL     LL       LL     LL     LL   LL      LL   XH        SU        IG
-start_create      >R      LL      NA    LL     LL       LL     LL     LL   LL      LL   XH        SU        IG
+start             NF      LL      NA    LL     LL       LL     LL     LK   LK      LL   XH        SU        IG
+start_create      >R      LL      NA    LL     LL       LL     LL     LK   LK      LL   XH        SU        IG
 start_ignore_lock NF      LL      NA    LL     LL       LL     LL     LL   LL      LL   XH        SU        IG
-start_force       NF      LL      NA    LL     LL       LL     LL     LL   LL      LL   LL        LL        LL
+start_force       NF      LL      NA    LL     LL       LL     LL     LK   LK      LL   LL        LL        LL
 start_both        NF      LL      NA    LL     LL       LL     LL     LL   LL      LL   LL        LL        LL
 heartbeat         NF      LL      LL    LL     LL       LL     LL     LL   LL      LL   LL        LL        LL
 succeed           NF      LL      LL    LL     LL       LL     LL     LL   LL      LL   LL        LL        LL
