@@ -165,12 +165,11 @@ TEST_P(VacuumTest, ARoleThatMayNotIsToldOnceAndTidiesAllTheSame) {
                           role));
   std::vector<std::string> warnings;
   const std::string as_role = absl::StrReplaceAll(url(), {{"postgres@", role + "@"}});
-  absl::StatusOr<std::unique_ptr<Store>> opened = Open(
-      as_role,
-      {.migrate = false, .on_event = [&](const StoreEvent& event) {
-         warnings.emplace_back(event.name);
-         EXPECT_TRUE(absl::StrContains(event.text, "VACUUM")) << event.text;
-       }});
+  absl::StatusOr<std::unique_ptr<Store>> opened =
+      Open(as_role, {.migrate = false, .on_event = [&](const StoreEvent& event) {
+                       warnings.emplace_back(event.name);
+                       EXPECT_TRUE(absl::StrContains(event.text, "VACUUM")) << event.text;
+                     }});
   ASSERT_OK(opened);
   PileUp();
   for (int second = 0; second < 3; ++second) {

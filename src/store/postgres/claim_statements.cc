@@ -26,7 +26,8 @@ namespace tracker::store::postgres {
   " WHERE bucket = $1::int AND namespace = r.namespace AND id = r.id"                           \
   " AND status IN (0, 20) AND alarm_us = 0" condition                                           \
   " FOR NO KEY UPDATE SKIP LOCKED OFFSET 0) t LIMIT $3::int)"                                   \
-  " SELECT " TRACKER_NOW_US ", p.place, p.left_out, CASE WHEN p.place IS NULL THEN EXISTS ("    \
+  " SELECT " TRACKER_NOW_US                                                                     \
+  ", p.place, p.left_out, CASE WHEN p.place IS NULL THEN EXISTS ("                              \
   "SELECT 1 FROM tracker.ready WHERE " TRACKER_CANDIDATES                                       \
   ") END, " TRACKER_TASK_COLUMNS("p.") " FROM (VALUES (1)) AS one LEFT JOIN picked p ON true"
 

@@ -161,8 +161,8 @@ std::vector<Outcome> Writer::ApplyBucket(int bucket, const Commands& commands,
 }
 
 // Finds the command that spoils the transaction for the others: ResourceExhausted, a row that
-// somebody else is making; InvalidArgument, values that the database refuses; DataLoss, a row that it
-// cannot read.
+// somebody else is making; InvalidArgument, values that the database refuses; DataLoss, a row that
+// it cannot read.
 std::vector<Outcome> Writer::Split(int bucket, const Commands& commands, const absl::Status& why,
                                    base::MonotonicTime patience) {
   const TaskKey& first = commands.front()->key;
