@@ -263,7 +263,8 @@ absl::Status Writer::LoadDocuments(Connection& connection, int bucket, Batch& ba
   size_t bytes = 0;
   for (size_t i = 0; i < wanted.size(); i += limits::kDocumentsAtOnce) {
     const size_t count = std::min(limits::kDocumentsAtOnce, wanted.size() - i);
-    const std::vector<TaskKey> part(wanted.begin() + i, wanted.begin() + i + count);
+    const absl::Span<const TaskKey> span = absl::MakeConstSpan(wanted).subspan(i, count);
+    const std::vector<TaskKey> part(span.begin(), span.end());
     if (bytes >= limits::kLaneBatchBytes) {
       for (const TaskKey& key : part)
         batch.Exclude(key, Reason::kDeferred, "the transaction is full");
