@@ -1,10 +1,19 @@
 # shellcheck shell=bash
 # To be sourced by test scripts, under set -euo pipefail. Makes $work, a folder that goes with the script, and kills at its
 # end what is in $children, process ids.
-work=$(mktemp -d "${TMPDIR:-/tmp}/tracker-run-XXXXXX")
-# Only this shell holds its end of the coprocess's pipe, which no child inherits: should it be killed, the pipe ends.
 watchdog=$(dirname "${BASH_SOURCE[0]}")/watchdog.sh
-coproc { exec 8<"$work" && flock 8 && exec "$watchdog" "$work" >/dev/null 2>&1; }
+# Another run's watchdog may take the new folder for one that nobody holds, before it is locked: then there is another.
+for _ in 1 2 3 4 5 6 7 8 9 10; do
+  work=$(mktemp -d "${TMPDIR:-/tmp}/tracker-run-XXXXXX")
+  # Only this shell holds its end of the coprocess's pipe, which no child inherits: should it be killed, the pipe ends.
+  coproc { exec 8<"$work" && flock 8 && [ -d "$work" ] && echo held && exec "$watchdog" "$work" >/dev/null; } 2>/dev/null
+  # The coprocess that could not lock it has gone by now, and its variable with it.
+  held=
+  { read -r held <&"${COPROC[0]:-}"; } 2>/dev/null || true
+  [ "$held" != held ] || break
+  wait 2>/dev/null || true
+done
+[ "$held" = held ] || { echo "FAILED: each new folder in ${TMPDIR:-/tmp} is removed at once" >&2; exit 1; }
 export TMPDIR=$work
 children=()
 stop() {
