@@ -34,9 +34,9 @@ class DamageTest : public ClaimStoreTest {
   void DamageAllLarge() {
     pqxx::connection connection(url());
     pqxx::work work(connection);
-    const std::string toast = work.exec1(
+    const std::string toast = work.exec(
                                       "SELECT reltoastrelid::regclass::text FROM pg_class"
-                                      " WHERE oid = 'tracker.task'::regclass")[0]
+                                      " WHERE oid = 'tracker.task'::regclass")[0][0]
                                   .as<std::string>();
     work.exec("CREATE EXTENSION IF NOT EXISTS pg_surgery");
     work.exec(absl::StrCat("SELECT heap_force_kill('", toast,
@@ -123,7 +123,7 @@ class VacuumTest : public StoreTest {
   }
   int64_t Ask(const std::string& sql) {
     pqxx::connection connection(url());
-    return pqxx::nontransaction(connection).exec1(sql)[0].as<int64_t>();
+    return pqxx::nontransaction(connection).exec(sql)[0][0].as<int64_t>();
   }
   int64_t Vacuums() {
     return Ask("SELECT vacuum_count FROM pg_stat_user_tables WHERE relname = 'ready'");
