@@ -19,12 +19,14 @@ using domain::TaskKey;
 
 // The keys come in their order, and are locked in it. The CTE is materialised so that a row's clock
 // and transaction are read after its lock was had. No wait for a row: a stranger's lock would stall
-// all that is in the batch, and whoever wants to wait asks again (Writer).
+// all that is in the batch, and whoever wants to wait asks again (Writer). Whether a task is there
+// though it could not be locked is no EXISTS, which the planner would answer by reading the whole
+// table where it was empty a moment ago (docs/adr/0003).
 const Statement kLock = {
     "lock",
-    "WITH found AS MATERIALIZED (SELECT t.*, CASE WHEN t.place IS NULL THEN EXISTS ("
-    "SELECT 1 FROM tracker.task x WHERE x.bucket = $1::int AND x.namespace = k.namespace"
-    " AND x.id = k.id) END AS held"
+    "WITH found AS MATERIALIZED (SELECT t.*, CASE WHEN t.place IS NULL THEN ("
+    "SELECT true FROM tracker.task x WHERE x.bucket = $1::int AND x.namespace = k.namespace"
+    " AND x.id = k.id OFFSET 0) END AS held"
     " FROM unnest($2::text[], $3::text[]) AS k(namespace, id)"
     " LEFT JOIN LATERAL (SELECT namespace, id, status, attempts, max_attempts, priority, fence,"
     " create_us, update_us, available_us, worker, lock, lock_us, lock_expire_us, lease_us,"
