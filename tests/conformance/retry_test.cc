@@ -10,6 +10,7 @@
 #include "src/base/token.h"
 #include "tests/conformance/store_test.h"
 #include "tests/support/cutting_proxy.h"
+#include "tests/support/postgres_cluster.h"
 
 namespace tracker::store {
 namespace {
@@ -183,6 +184,49 @@ TEST_F(UnknownCommitTest, WhatOthersDidSinceStaysAsItIs) {
   ASSERT_OK(deleted);
   EXPECT_EQ(deleted.task->status, Status::kPending) << "the task as it was";
   EXPECT_OK(ApplyTo(*other, {Make("a", domain::Succeed{}, lock)})[0]);
+}
+
+// After a crash PostgreSQL gives the numbers of transactions that left no trace in its log to new
+// ones. The number of a commit that was lost so may be another's, which was done.
+TEST(CommitLostInACrash, IsNotTakenForTheOneThatHasItsNumberNow) {
+  // Nothing is written to the log on its own for as long as the test takes.
+  const auto postgres =
+      Value(testing::PostgresCluster::Start({.settings = {"wal_writer_delay=10s"}}));
+  ASSERT_TRUE(postgres->CreateDatabase("crash").ok());
+  const auto proxy = Value(testing::CuttingProxy::Start(postgres->port()));
+  const std::unique_ptr<Store> store =
+      Value(Open(absl::StrCat("postgresql://postgres@127.0.0.1:", proxy->port(),
+                              "/crash?sslmode=disable&gssencmode=disable"),
+                 {}));
+  ASSERT_OK(ApplyTo(*store, {Make("a", domain::Create{})})[0]);
+  std::string lost_number;
+  proxy->SwallowCommitWith("a", [&] {
+    const std::string url = postgres->Url("crash");
+    {
+      pqxx::connection connection(url);
+      pqxx::nontransaction work(connection);
+      lost_number = work.exec(
+                            "SELECT backend_xid FROM pg_stat_activity"
+                            " WHERE backend_xid IS NOT NULL")[0][0]
+                        .c_str();
+    }
+    ASSERT_TRUE(postgres->Crash().ok());
+    ASSERT_TRUE(postgres->StartAgain().ok());
+    pqxx::connection connection(url);
+    pqxx::nontransaction work(connection);
+    while (work.exec("SELECT pg_current_xact_id()")[0][0].as<int64_t>() <=
+           std::stoll(lost_number)) {
+    }
+    ASSERT_EQ(work.exec("SELECT pg_xact_status('" + lost_number + "'::xid8)")[0][0].c_str(),
+              std::string("committed"))
+        << "its number is another's";
+  });
+  const Command start = Make("a", domain::Start{});
+  const Outcome started = ApplyTo(*store, {start})[0];
+  ASSERT_FALSE(lost_number.empty());
+  EXPECT_EQ(started.reason, Reason::kStoreUnavailable);
+  EXPECT_EQ(store->Get({"n", "a"}).task->status, Status::kPending);
+  EXPECT_OK(ApplyTo(*store, {start})[0]);
 }
 
 // The transactions of several buckets may run on other servers, which this one cannot answer for.

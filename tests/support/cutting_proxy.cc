@@ -112,13 +112,14 @@ bool CuttingProxy::IsToLose(const std::string& bytes, std::function<void()>* mea
   return true;
 }
 
-bool CuttingProxy::IsToSwallow(const std::string& bytes) {
+bool CuttingProxy::IsToSwallow(const std::string& bytes, std::function<void()>* meanwhile) {
   absl::MutexLock lock(&mutex_);
-  if (swallowed_commit_.empty() || !absl::StrContains(bytes, "COMMIT") ||
-      !absl::StrContains(bytes, swallowed_commit_)) {
+  if (swallowed_commit_.text.empty() || !absl::StrContains(bytes, "COMMIT") ||
+      !absl::StrContains(bytes, swallowed_commit_.text)) {
     return false;
   }
-  swallowed_commit_.clear();
+  *meanwhile = std::move(swallowed_commit_.meanwhile);
+  swallowed_commit_ = {};
   return true;
 }
 
@@ -131,7 +132,8 @@ void CuttingProxy::Serve(int client, int server) {
     if (both[0].revents != 0) {
       const std::string bytes = Receive(client);
       losing = losing || IsToLose(bytes, &meanwhile);
-      if (IsToSwallow(bytes)) {
+      if (IsToSwallow(bytes, &meanwhile)) {
+        if (meanwhile) meanwhile();
         ++lost_;
         absl::MutexLock lock(&mutex_);
         left_open_.push_back(server);

@@ -39,10 +39,10 @@ class CuttingProxy {
     lost_commit_ = {std::move(text), std::move(meanwhile)};
   }
   // The next commit whose request has this text does not reach the server, which goes on waiting
-  // for it, while the client's connection is closed.
-  void SwallowCommitWith(std::string text) {
+  // for it, while the client's connection is closed, after `meanwhile` has run.
+  void SwallowCommitWith(std::string text, std::function<void()> meanwhile = nullptr) {
     absl::MutexLock lock(&mutex_);
-    swallowed_commit_ = std::move(text);
+    swallowed_commit_ = {std::move(text), std::move(meanwhile)};
   }
   // Every answer takes so much longer from now on.
   void DelayAnswers(absl::Duration delay) { delay_ms_ = absl::ToInt64Milliseconds(delay); }
@@ -63,7 +63,7 @@ class CuttingProxy {
   void Serve(int client, int server);
   // Whether the request is the commit of LoseAnswerOfCommitWith, or of SwallowCommitWith; once.
   bool IsToLose(const std::string& bytes, std::function<void()>* meanwhile);
-  bool IsToSwallow(const std::string& bytes);
+  bool IsToSwallow(const std::string& bytes, std::function<void()>* meanwhile);
   // Whether the bytes are to be lost; once.
   bool IsMarked(const std::string& bytes);
 
@@ -77,7 +77,7 @@ class CuttingProxy {
   absl::Mutex mutex_;
   std::string marker_ ABSL_GUARDED_BY(mutex_);
   CommitToLose lost_commit_ ABSL_GUARDED_BY(mutex_);
-  std::string swallowed_commit_ ABSL_GUARDED_BY(mutex_);
+  CommitToLose swallowed_commit_ ABSL_GUARDED_BY(mutex_);
   // Ends of connections to the server that are left open.
   std::vector<int> left_open_ ABSL_GUARDED_BY(mutex_);
   std::vector<std::thread> servers_ ABSL_GUARDED_BY(mutex_);

@@ -4,7 +4,8 @@
 // gone on from where they led, and would lose what they were told.
 //
 // On a cluster whose transactions run on other nodes (more than one bucket) the number says
-// nothing, nor does it on a server that has taken the lost one's place: then the fate is unknown.
+// nothing. Nor does it on a server that has taken the lost one's place, or has crashed meanwhile:
+// it gives numbers that left no trace in its log to new transactions. Then the fate is unknown.
 #pragma once
 
 #include <string>

@@ -196,12 +196,22 @@ absl::StatusOr<std::unique_ptr<Connection>> Connection::Open(const ConnectionSet
 }
 
 // What the server's process writes to tells the timeline; the control file's may be an older one.
+// A crash goes on on the same timeline, with numbers of transactions that were given before; so the
+// run of the server (migration 0005) belongs to its history.
 void Connection::Identify() {
   // Once the connection is lost libpqxx does not know it any more.
   process_id_ = impl_->connection.backendpid();
-  const absl::StatusOr<Rows> rows = ExecuteText(
-      "SELECT system_identifier || '/' || left(pg_walfile_name(pg_current_wal_lsn()), 8)"
-      " FROM pg_control_system() WHERE NOT pg_is_in_recovery()");
+  constexpr char kHistory[] =
+      "SELECT system_identifier || '/' || left(pg_walfile_name(pg_current_wal_lsn()), 8) || '/' ||"
+      " name FROM pg_control_system(), tracker.server_run WHERE NOT pg_is_in_recovery()";
+  constexpr char kFirst[] =
+      "INSERT INTO tracker.server_run (name) VALUES (gen_random_uuid()) ON CONFLICT DO NOTHING";
+  // Before the schema is made there is nothing to be told of.
+  absl::StatusOr<Rows> known = ExecuteText(
+      "SELECT to_regclass('tracker.server_run') IS NOT NULL AND NOT pg_is_in_recovery()");
+  if (!known.ok() || known->Text(0, 0) != "t") return;
+  absl::StatusOr<Rows> rows = ExecuteText(kHistory);
+  if (rows.ok() && rows->size() == 0 && ExecuteText(kFirst).ok()) rows = ExecuteText(kHistory);
   if (rows.ok() && rows->size() == 1) history_ = std::string(rows->Text(0, 0));
 }
 

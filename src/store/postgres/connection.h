@@ -100,8 +100,10 @@ class Connection {
   // Whether the server may still be there.
   bool usable() const { return usable_; }
 
-  // Which history of which database cluster the connection leads to: its system identifier and
-  // timeline, so another after a failover or a restore. Empty: the server does not tell.
+  // Which history of which database cluster the connection leads to: its system identifier, its
+  // timeline, and its run since the last crash; so another one after a failover, a restore or a
+  // crash. Within one of them a number is given to one transaction only. Empty: the server does not
+  // tell.
   const std::string& history() const { return history_; }
   // The server's process that serves this connection.
   int process_id() const { return process_id_; }
