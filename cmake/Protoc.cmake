@@ -1,13 +1,15 @@
-# run_protoc(SOURCES ROOT OUT NAME [GRPC] [DEPENDS file...] [THEN command...]) generates ROOT/NAME.proto's classes, and with
-# GRPC its stub, into OUT, runs THEN after that, and appends the generated files to the list SOURCES.
+# run_protoc(SOURCES ROOT OUT NAME [GRPC] [IMPORTS folder...] [DEPENDS file...] [THEN command...]) generates ROOT/NAME.proto's
+# classes, and with GRPC its stub, into OUT, runs THEN after that, and appends the generated files to the list SOURCES. What it
+# imports is found in ROOT and IMPORTS.
 function(run_protoc sources root out name)
-  cmake_parse_arguments(arg "GRPC" "" "DEPENDS;THEN" ${ARGN})
+  cmake_parse_arguments(arg "GRPC" "" "IMPORTS;DEPENDS;THEN" ${ARGN})
   set(outputs ${out}/${name}.pb.cc ${out}/${name}.pb.h)
   set(grpc_args)
   if(arg_GRPC)
     list(APPEND outputs ${out}/${name}.grpc.pb.cc ${out}/${name}.grpc.pb.h)
     set(grpc_args --plugin=protoc-gen-grpc=${GRPC_CPP_PLUGIN} --grpc_out=${out})
   endif()
+  list(TRANSFORM arg_IMPORTS PREPEND "-I" OUTPUT_VARIABLE imports)
   set(then)
   if(arg_THEN)
     set(then COMMAND ${arg_THEN})
@@ -15,7 +17,7 @@ function(run_protoc sources root out name)
   add_custom_command(
     OUTPUT ${outputs}
     COMMAND ${CMAKE_COMMAND} -E make_directory ${out}
-    COMMAND ${Protobuf_PROTOC_EXECUTABLE} -I ${root} --cpp_out=${out} ${grpc_args} ${root}/${name}.proto
+    COMMAND ${Protobuf_PROTOC_EXECUTABLE} -I ${root} ${imports} --cpp_out=${out} ${grpc_args} ${root}/${name}.proto
     ${then}
     DEPENDS ${root}/${name}.proto ${arg_DEPENDS}
     VERBATIM)

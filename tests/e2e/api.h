@@ -2,6 +2,7 @@
 // refusals taken apart. Api is thread-safe.
 #pragma once
 
+#include <atomic>
 #include <map>
 #include <memory>
 #include <optional>
@@ -57,6 +58,9 @@ class Api {
   // A connection that is shared with no other Api, and comes back quickly when the server does.
   explicit Api(const std::string& address);
 
+  // Of the calls from now on; 30 s before it is set.
+  void SetTimeout(absl::Duration timeout) { timeout_us_ = absl::ToInt64Microseconds(timeout); }
+
   auto Call(const v1::CreateRequest& r) { return Do<v1::CreateResponse>(&Stub::Create, r); }
   auto Call(const v1::StartRequest& r) { return Do<v1::StartResponse>(&Stub::Start, r); }
   auto Call(const v1::ClaimRequest& r) { return Do<v1::ClaimResponse>(&Stub::Claim, r); }
@@ -105,14 +109,14 @@ class Api {
                      const Request& request) {
     Reply<Response> reply;
     grpc::ClientContext context;
-    context.set_deadline(absl::ToChronoTime(absl::Now() + kDeadline));
+    context.set_deadline(absl::ToChronoTime(absl::Now() + absl::Microseconds(timeout_us_.load())));
     reply.status = ((*stub_).*method)(&context, request, &reply.body);
     return reply;
   }
 
-  static constexpr absl::Duration kDeadline = absl::Seconds(30);
   const std::shared_ptr<grpc::Channel> channel_;
   const std::unique_ptr<Stub> stub_;
+  std::atomic<int64_t> timeout_us_ = 30'000'000;
 };
 
 // The namespace of all tests that need no other.
