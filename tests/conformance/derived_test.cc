@@ -8,6 +8,7 @@
 #include <thread>
 #include <vector>
 
+#include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_replace.h"
 #include "absl/time/clock.h"
@@ -311,7 +312,8 @@ TEST_P(DerivedTest, ACheckTellsHowFarItIsAndEndsWhenItIsTold) {
 TEST_P(DerivedTest, ADamagedIndexIsFoundAndRebuilt) {
   if (!sqlite()) GTEST_SKIP() << "PostgreSQL's indexes are its own to check (amcheck)";
   CreateAll({"a"});
-  // A row gets an entry in an index that must have none of it.
+  // A row has no entry in an index that must have one of it. (One too many is found by older SQLite
+  // only.)
   const auto rewrite = [&](const std::string& from, const std::string& to) {
     ExecuteSql(absl::StrCat("PRAGMA writable_schema = ON; UPDATE sqlite_master SET sql = replace("
                             "sql, '",
@@ -321,14 +323,18 @@ TEST_P(DerivedTest, ADamagedIndexIsFoundAndRebuilt) {
   const std::string columns =
       "status, attempts, max_attempts, priority, fence, create_us, update_us, available_us, worker,"
       " lock, lock_us, lock_expire_us, lease_us, data, errors";
-  rewrite("alarm_us <> 0", "alarm_us <> 5");
-  ExecuteSql(absl::StrCat("INSERT INTO task (namespace, id, ", columns, ") SELECT namespace, 'b', ",
-                          columns, " FROM task"),
+  rewrite("alarm_us <> 0", "alarm_us < 0");
+  ExecuteSql(absl::StrCat("INSERT INTO task (namespace, id, alarm_us, ", columns,
+                          ") SELECT namespace, 'b', 4102444800000000, ", columns, " FROM task"),
              "");
-  rewrite("alarm_us <> 5", "alarm_us <> 0");
-  EXPECT_EQ(Check(), (Texts{"file damage 1", "task_count miscount 1"}));
+  rewrite("alarm_us < 0", "alarm_us <> 0");
+  // SQLite tells of the row, and some versions of the number of entries, too.
+  const Texts found = Check();
+  ASSERT_EQ(found.size(), 2u);
+  EXPECT_TRUE(absl::StartsWith(found[0], "file damage ")) << found[0];
+  EXPECT_EQ(found[1], "task_count miscount 1");
   const CheckReport repaired = Repair();
-  EXPECT_EQ(repaired.repaired, 2);
+  EXPECT_GE(repaired.repaired, 2);
   EXPECT_EQ(repaired.skipped, 0);
   EXPECT_EQ(Check(), Texts{});
 }
