@@ -208,11 +208,11 @@ std::string Show(const v1::Task& task) {
       Clock(TimeOf(task.update_time())), " created ", Clock(TimeOf(task.create_time())));
   if (task.has_lock_expire_time())
     absl::StrAppend(&text, " lease until ", Clock(TimeOf(task.lock_expire_time())));
+  if (task.has_lock_time()) absl::StrAppend(&text, " locked ", Clock(TimeOf(task.lock_time())));
   if (!task.lock().empty()) absl::StrAppend(&text, " lock ", task.lock().substr(0, 8));
-  if (task.errors_size() > 0) {
-    const v1::TaskError& last = task.errors(task.errors_size() - 1);
-    absl::StrAppend(&text, " ", task.errors_size(), " errors, the last of fence ", last.fence(),
-                    ": ", last.message());
+  for (const v1::TaskError& error : task.errors()) {
+    absl::StrAppend(&text, " [", error.fence(), " ", Clock(TimeOf(error.time())), " '",
+                    error.worker(), "' ", error.message().substr(0, 30), "]");
   }
   return text;
 }

@@ -205,7 +205,7 @@ void Caller::Step() {
   absl::SleepFor(UpTo(2 * options_.pause));
 }
 
-bool Caller::Ask(Call call) {
+bool Caller::Ask(Call& call) {
   call.set_process(options_.process);
   call.set_number(++numbers_);
   call.set_server(static_cast<uint32_t>(Below(static_cast<int>(servers_.size()))));

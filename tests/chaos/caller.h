@@ -62,8 +62,9 @@ class Caller {
   Call AnyCall();
   absl::Duration AnyTimeout(const Call& call);
 
-  // Sends it, and writes both down; whether the answer says what became of it.
-  bool Ask(Call call);
+  // Sends it under a number of its own, and writes both down; whether the answer says what became
+  // of it.
+  bool Ask(Call& call);
   Answer Send(e2e::Api& api, const Call& call);
   void Learn(const Call& call, const Answer& answer);
   void Learn(const v1::Operation& operation, const v1::Task* task);

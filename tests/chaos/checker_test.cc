@@ -218,7 +218,10 @@ TEST(Checker, FindsTheEffectsThatNobodyWasToldOf) {
   story.Do(story.Succeed('b'));
   story.TakeEffect(story.Ask(story.Delete()));
   story.Wait(kSecond);
-  story.Do(story.Create());
+  v1::Operation start = story.Start('d');
+  start.mutable_start()->set_create_if_missing(true);
+  story.TakeEffect(story.Ask(start));
+  story.Do(start);
   story.Look();
   EXPECT_THAT(story.Broken(), IsEmpty()) << story.shown();
 }

@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "src/base/limits.h"
 #include "tests/chaos/task_walk.h"
 
 namespace tracker::chaos {
@@ -57,8 +58,10 @@ class Checker {
       if (!new_fence && fence->second->shown->lock() != act->shown->lock())
         Report(Rule::kFenceOfTwoLocks, "two locks have one fence", {fence->second, act});
       const auto [lock, new_lock] = by_lock.emplace(act->shown->lock(), act);
-      if (!new_lock && lock->second->shown->fence() != act->shown->fence())
+      if (!new_lock && lock->second->shown->fence() != act->shown->fence() &&
+          StillKnown(*lock->second, *act)) {
         Report(Rule::kLockOfTwoFences, "one lock has begun two attempts", {lock->second, act});
+      }
     }
     const Act* before = nullptr;
     for (const auto& [lock_time, act] : ByLockTime(grants)) {
@@ -68,6 +71,19 @@ class Checker {
       }
       before = act;
     }
+  }
+
+  // A task forgets a lock when so many others have come after it, a Reset's and an Ignore's among
+  // them (docs/adr/0002).
+  bool StillKnown(const Act& first, const Act& second) const {
+    size_t later = static_cast<size_t>(second.shown->fence() - first.shown->fence());
+    for (const Act& act : acts_) {
+      const bool token = std::holds_alternative<domain::Reset>(act.command.action) ||
+                         std::holds_alternative<domain::Ignore>(act.command.action);
+      later += act.asks == Asks::kWrite && token && act.told != Told::kRefused &&
+               act.end > first.begin && act.begin < second.end;
+    }
+    return later <= limits::kSpentLocks;
   }
 
   static std::multimap<absl::Time, const Act*> ByLockTime(const std::vector<const Act*>& grants) {

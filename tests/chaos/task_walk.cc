@@ -1,6 +1,7 @@
 #include "tests/chaos/task_walk.h"
 
 #include <algorithm>
+#include <deque>
 #include <map>
 #include <set>
 #include <utility>
@@ -20,9 +21,13 @@ using domain::Task;
 // trackerd and every worker is away for longer than several leases.
 constexpr int kMostAssumed = 6;
 // Ways that are tried for one version before it is given up as undecided.
-constexpr int kMostTries = 400'000;
+constexpr int kMostTries = 150'000;
 // States that are kept for one version.
 constexpr size_t kMostStates = 64;
+// The fewest assumptions may be the wrong ones, and what they leave open is seen some versions
+// later only: then so many versions are gone back, and more is assumed for each.
+constexpr size_t kGoBack = 12;
+constexpr int kMostSpare = 2;
 
 // create_time and update_time.
 using Version = std::pair<absl::Time, absl::Time>;
@@ -37,6 +42,43 @@ bool Within(absl::Time now, const Act& act) {
 
 bool Contains(const std::vector<size_t>& sorted, size_t value) {
   return std::binary_search(sorted.begin(), sorted.end(), value);
+}
+
+bool IsOperators(const domain::Action& action) {
+  return std::holds_alternative<domain::Reset>(action) ||
+         std::holds_alternative<domain::Ignore>(action) ||
+         std::holds_alternative<domain::Delete>(action);
+}
+
+// Whether the command may change the task at all: a cheap look before Apply, for the many that
+// cannot.
+bool MayChange(const Command& command, const std::optional<Task>& task) {
+  const domain::Action& action = command.action;
+  if (!task) {
+    const auto* start = std::get_if<domain::Start>(&action);
+    return std::holds_alternative<domain::Create>(action) ||
+           (start != nullptr && start->create_if_missing);
+  }
+  if (std::holds_alternative<domain::Create>(action)) return false;
+  const bool by_holder = std::holds_alternative<domain::Heartbeat>(action) ||
+                         std::holds_alternative<domain::Succeed>(action) ||
+                         std::holds_alternative<domain::Fail>(action) ||
+                         std::holds_alternative<domain::Release>(action);
+  return !by_holder || (task->status == domain::Status::kInProgress && task->lock == command.token);
+}
+
+// Adds the state, unless one is there that leads as far: the same task, with no more acts used.
+void Add(State state, std::vector<State>& states) {
+  for (State& known : states) {
+    if (known.task != state.task) continue;
+    if (std::includes(state.used.begin(), state.used.end(), known.used.begin(), known.used.end()))
+      return;
+    if (std::includes(known.used.begin(), known.used.end(), state.used.begin(), state.used.end())) {
+      known.used = std::move(state.used);
+      return;
+    }
+  }
+  if (states.size() < kMostStates) states.push_back(std::move(state));
 }
 
 // All ways from one state to ones that fit the acts of a version.
@@ -72,19 +114,12 @@ class Search {
   bool undecided() const { return tries_ > kMostTries; }
 
  private:
-  void Found(State state) {
-    if (found_.size() < kMostStates &&
-        std::find(found_.begin(), found_.end(), state) == found_.end()) {
-      found_.push_back(std::move(state));
-    }
-  }
-
   void Go(State state, std::vector<bool> done, int assumed) {
     if (++tries_ > kMostTries) return;
     TakeUnchanged(state, done);
     if (std::all_of(done.begin(), done.end(), [](bool d) { return d; })) {
       if (to_none_ ? !state.task.has_value() : true) {
-        if (assumed == 0) Found(std::move(state));
+        if (assumed == 0) Add(std::move(state), found_);
         return;
       }
     }
@@ -174,6 +209,7 @@ class Search {
     if (!transition.changed || !SameVerdict(act, transition) || !before) return false;
     if (!act.shown || !Matches(*act.shown, act.whole, policy_, *before)) return false;
     state.task = std::move(before);
+    state.last_by_operator = false;
     return true;
   }
 
@@ -191,15 +227,31 @@ class Search {
 
   // One more effect that nobody was told of, and on from there.
   void Assume(const State& state, const std::vector<bool>& done, int assumed) {
-    const int starts = StartsMissing(state, done);
+    const int starts = StartsBetween(state, done);
     if (starts < 0) return;
-    for (const size_t place : unanswered_) {
+    // One operator's command is as good as another of its kind: nobody knows its token. So the
+    // earliest is taken.
+    std::set<std::pair<size_t, bool>> kinds;
+    auto first = std::lower_bound(
+        unanswered_.begin(), unanswered_.end(), now_ - kLateEffect,
+        [this](size_t place, absl::Time time) { return acts_[place].begin < time; });
+    for (; first != unanswered_.end(); ++first) {
+      const size_t place = *first;
       const Act& act = acts_[place];
-      if (act.begin > now_ + kClockSlack || act.begin + kLateEffect < now_) continue;
-      if (Contains(state.used, place)) continue;
+      if (act.begin > now_ + kClockSlack) break;
+      const bool renews =
+          act.asks == Asks::kClaim && state.task && state.task->lock == act.command.token;
+      if (Contains(state.used, place) && !renews) continue;
       if (act.IsStart() && !MayStart(act, state, done, starts)) continue;
+      if (act.asks == Asks::kWrite && !MayChange(act.command, state.task)) continue;
+      if (IsOperators(act.command.action)) {
+        // Right after another one it would hide all that that one has done.
+        if (state.task && state.last_by_operator) continue;
+        if (!kinds.emplace(act.command.action.index(), Forced(act)).second) continue;
+      }
       State used = state;
-      used.used.insert(std::upper_bound(used.used.begin(), used.used.end(), place), place);
+      if (!Contains(used.used, place))
+        used.used.insert(std::upper_bound(used.used.begin(), used.used.end(), place), place);
       AssumeCommand(EffectOf(act, state), act.begin - kClockSlack, used, done, assumed);
     }
     if (!state.task) return;
@@ -220,34 +272,34 @@ class Search {
     }
   }
 
-  // How many starts nobody was told of lie between the state and what is to be explained; negative:
-  // there is no way back.
-  int StartsMissing(const State& state, const std::vector<bool>& done) const {
+  static bool Forced(const Act& act) {
+    const auto* reset = std::get_if<domain::Reset>(&act.command.action);
+    const auto* del = std::get_if<domain::Delete>(&act.command.action);
+    return (reset != nullptr && reset->force) || (del != nullptr && del->force);
+  }
+
+  // How many starts lie between the state and what is to be explained, at the most; negative: there
+  // is no way back.
+  int StartsBetween(const State& state, const std::vector<bool>& done) const {
     if (to_none_) return kMostAssumed;
-    int64_t fence = 0, own = 0;
+    int64_t fence = 0;
     for (size_t i = 0; i < done.size(); ++i) {
-      if (done[i]) continue;
-      fence = std::max(fence, goal_[i]->shown->fence());
-      own += goal_[i]->IsStart() && goal_[i]->told == Told::kDone &&
-             TimeOf(goal_[i]->shown->lock_time()) == now_;
+      if (!done[i]) fence = std::max(fence, goal_[i]->shown->fence());
     }
-    return static_cast<int>(fence - own - (state.task ? state.task->fence : 0));
+    return static_cast<int>(fence - (state.task ? state.task->fence : 0));
   }
 
   bool MayStart(const Act& act, const State& state, const std::vector<bool>& done,
                 int starts) const {
-    if (to_none_) return true;
+    if (starts > 1) return true;
     if (starts == 0) {
       // Only a repeated Claim, which renews.
       return act.asks == Asks::kClaim && state.task && state.task->lock == act.command.token;
     }
-    if (starts > 1) return true;
-    // The last start: its worker is shown, unless an answer's own start is yet to come.
+    // The last one: its worker is shown.
     const auto& start = std::get<domain::Start>(act.command.action);
     for (size_t i = 0; i < done.size(); ++i) {
-      if (!done[i] && goal_[i]->shown && goal_[i]->shown->worker() == start.worker) return true;
-      // It is over, or taken over, by then.
-      if (!done[i] && goal_[i]->IsStart() && goal_[i]->told == Told::kDone) return true;
+      if (!done[i] && goal_[i]->shown->worker() == start.worker) return true;
     }
     return false;
   }
@@ -290,8 +342,10 @@ class Search {
       if (moment < from || moment > now_ || (state.task && moment < state.task->update_time))
         continue;
       State next = state;
+      const bool held = next.task && next.task->status == domain::Status::kInProgress;
       const domain::Transition transition = domain::Apply(next.task, command, moment);
       if (!transition.changed) continue;
+      next.last_by_operator = !held && IsOperators(command.action);
       Go(std::move(next), done, assumed - 1);
     }
   }
@@ -313,43 +367,62 @@ class Walk {
     for (size_t i = 0; i < acts.size(); ++i) {
       if (acts[i].shown) {
         versions_[VersionOf(*acts[i].shown)].push_back(&acts[i]);
-      } else if (acts[i].told == Told::kNothing) {
-        unanswered_.push_back(i);
       }
+      if (acts[i].told == Told::kNothing || ClaimedBefore(acts[i])) unanswered_.push_back(i);
     }
   }
 
-  // With so many assumptions more than the fewest for each version.
-  WalkResult Run(int spare) {
+  WalkResult Run() {
     WalkResult result;
+    // The states before each of the last versions.
+    std::deque<std::pair<Versions::const_iterator, std::vector<State>>> trail;
     std::vector<State> states = {State{}};
-    std::vector<const Act*> last;
-    std::optional<absl::Time> incarnation;
-    for (const auto& [version, group] : versions_) {
-      if (incarnation && *incarnation != version.first) {
-        const std::vector<State> gone = Gone(states, version.first, spare, result);
-        if (gone.empty()) {
-          result.unexplained = Unexplained{group, states, last,
-                                           "the task was made anew, and nothing had deleted it"};
-          return result;
-        }
-        states = gone;
-      }
-      incarnation = version.first;
-      std::vector<State> after = Explain(states, group, version.second, spare, result);
+    for (auto version = versions_.cbegin(); version != versions_.cend(); ++version) {
+      trail.emplace_back(version, states);
+      if (trail.size() > kGoBack) trail.pop_front();
+      std::vector<State> after = Step(version, states, /*spare=*/0, result);
+      for (int spare = 1; after.empty() && spare <= kMostSpare; ++spare)
+        after = GoBack(trail, spare, result);
       if (after.empty()) {
-        result.unexplained = Smallest(states, group, version.second);
-        result.unexplained->last = last;
+        result.unexplained = Smallest(version, states);
         return result;
       }
       states = std::move(after);
-      last = group;
       ++result.versions;
     }
     return result;
   }
 
  private:
+  using Versions = std::map<Version, std::vector<const Act*>>;
+
+  // trackerd does a Claim again when it does not know what became of its commit, and finds what it
+  // has claimed already: then the answer shows the renewal, and the start has no answer of its own.
+  static bool ClaimedBefore(const Act& act) {
+    return act.asks == Asks::kClaim && act.told == Told::kDone &&
+           TimeOf(act.shown->lock_time()) < TimeOf(act.shown->update_time());
+  }
+
+  // From the states before the version to those after it, with so many assumptions more than the
+  // fewest.
+  std::vector<State> Step(Versions::const_iterator version, const std::vector<State>& before,
+                          int spare, WalkResult& result) {
+    const auto& [create_time, update_time] = version->first;
+    const bool anew =
+        version != versions_.cbegin() && std::prev(version)->first.first != create_time;
+    if (!anew) return Explain(before, version->second, update_time, spare, result);
+    const std::vector<State> gone = Gone(before, create_time, spare, result);
+    return Explain(gone, version->second, update_time, spare, result);
+  }
+
+  std::vector<State> GoBack(
+      const std::deque<std::pair<Versions::const_iterator, std::vector<State>>>& trail, int spare,
+      WalkResult& result) {
+    std::vector<State> states = trail.front().second;
+    for (const auto& [version, before] : trail) states = Step(version, states, spare, result);
+    return states;
+  }
+
   std::vector<State> Explain(const std::vector<State>& states, const std::vector<const Act*>& group,
                              absl::Time now, int spare, WalkResult& result) {
     return Fewest([&](Search& search, const State& from,
@@ -373,8 +446,8 @@ class Walk {
     for (int assumed = 0; assumed <= last; ++assumed) {
       for (const State& from : states) {
         for (State& state : ways(search, from, assumed)) {
-          if (all.size() < kMostStates && std::find(all.begin(), all.end(), state) == all.end())
-            all.push_back(std::move(state));
+          state.last_by_operator = false;
+          Add(std::move(state), all);
         }
       }
       if (!all.empty() && last == kMostAssumed) {
@@ -387,25 +460,34 @@ class Walk {
   }
 
   // Of the version's acts the fewest that have no way.
-  Unexplained Smallest(const std::vector<State>& states, std::vector<const Act*> group,
-                       absl::Time now) {
+  Unexplained Smallest(Versions::const_iterator version, const std::vector<State>& states) {
+    Unexplained unexplained{.before = states,
+                            .why =
+                                "no order of what is known to have been asked "
+                                "leads to this answer"};
+    if (undecided_) unexplained.why = "undecided: there are too many ways to try";
+    const bool first = version == versions_.cbegin();
+    if (!first) unexplained.last = std::prev(version)->second;
     WalkResult ignored;
-    const bool undecided = undecided_;
+    std::vector<State> before = states;
+    if (!first && std::prev(version)->first.first != version->first.first) {
+      before = Gone(states, version->first.first, 0, ignored);
+      if (before.empty()) unexplained.why = "the task was made anew, and nothing had deleted it";
+    }
+    std::vector<const Act*> group = version->second;
     for (size_t i = group.size(); i-- > 0 && group.size() > 1;) {
       std::vector<const Act*> fewer = group;
       fewer.erase(fewer.begin() + static_cast<int64_t>(i));
-      if (Explain(states, fewer, now, 0, ignored).empty()) group = std::move(fewer);
+      if (Explain(before, fewer, version->first.second, 0, ignored).empty())
+        group = std::move(fewer);
     }
-    return {group,
-            states,
-            {},
-            undecided ? "undecided: there are too many ways to try"
-                      : "no order of what is known to have been asked leads to this answer"};
+    unexplained.acts = std::move(group);
+    return unexplained;
   }
 
   const std::vector<Act>& acts_;
   const domain::Policy& policy_;
-  std::map<Version, std::vector<const Act*>> versions_;
+  Versions versions_;
   std::vector<size_t> unanswered_;
   bool undecided_ = false;
 };
@@ -413,14 +495,7 @@ class Walk {
 }  // namespace
 
 WalkResult WalkTask(const std::vector<Act>& acts, const domain::Policy& policy) {
-  Walk walk(acts, policy);
-  WalkResult result;
-  // The fewest assumptions may be the wrong ones: what they leave open is seen later only.
-  for (int spare = 0; spare <= 2; ++spare) {
-    result = walk.Run(spare);
-    if (!result.unexplained) return result;
-  }
-  return result;
+  return Walk(acts, policy).Run();
 }
 
 }  // namespace tracker::chaos

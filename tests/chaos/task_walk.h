@@ -25,6 +25,9 @@ struct State {
   std::optional<domain::Task> task;
   // The acts without an answer that have taken effect, by their place in the acts.
   std::vector<size_t> used;
+  // Within the search: the last effect that was assumed is an operator's, on a task that nobody
+  // held; it left no trace but the state.
+  bool last_by_operator = false;
 
   friend bool operator==(const State&, const State&) = default;
 };

@@ -56,8 +56,11 @@ absl::Status TrackerdProcess::Launch(const std::string& listen) {
   pid_ = *pid;
   const absl::Time end = absl::Now() + kStartLimit;
   while (absl::Now() < end) {
-    address_ = ListeningAddress(Log(), logged);
-    if (!address_.empty()) return absl::OkStatus();
+    const std::string address = ListeningAddress(Log(), logged);
+    if (!address.empty()) {
+      address_ = address;
+      return absl::OkStatus();
+    }
     if (WaitForChild(pid_, absl::Milliseconds(10), nullptr)) {
       pid_ = -1;
       return absl::FailedPreconditionError(

@@ -35,7 +35,7 @@ class TrackerdProcess {
 
   // Sends the signal, and waits until the process has ended; its exit status as from waitpid.
   absl::StatusOr<int> StopBy(int signal, absl::Duration timeout = absl::Seconds(30));
-  // After StopBy: the same again, on the same port.
+  // After StopBy, or a StartAgain that failed: the same again, on the same port.
   absl::Status StartAgain();
 
   // All that it has logged.

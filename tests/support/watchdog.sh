@@ -25,6 +25,8 @@ clean() {
     sleep 0.1
     tries=$((tries + 1))
   done
+  # A small disk of a test that was killed (small_disk.h).
+  if [ -d "$1/disk" ]; then umount -l "$1/disk" 2>/dev/null || true; fi
   rm -rf -- "$1"
 }
 
