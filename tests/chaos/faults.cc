@@ -138,6 +138,10 @@ auto DatabaseLink(Meddle meddle) {
 void Delay(testing::FaultProxy& link, Random& random) {
   link.Delay(absl::Milliseconds(10 + Below(random, 190)));
 }
+// What was asked is done soon, and known late: callers give up in between.
+void DelayAnswers(testing::FaultProxy& link, Random& random) {
+  link.DelayAnswers(absl::Milliseconds(15 + Below(random, 45)));
+}
 void Cut(testing::FaultProxy& link, Random&) {
   for (int i = 0; i < 5; ++i) {
     link.CutAll();
@@ -148,6 +152,13 @@ void CutAfterRequests(testing::FaultProxy& link, Random& random) {
   for (int i = 0; i < 8; ++i) {
     link.CutAfterRequest(1);
     absl::SleepFor(absl::Milliseconds(20 + Below(random, 150)));
+  }
+}
+// What became of these is in doubt.
+void CutAfterCommits(testing::FaultProxy& link, Random& random) {
+  for (int i = 0; i < 25; ++i) {
+    link.CutAfterRequest(1, {"COMMIT"});
+    absl::SleepFor(absl::Milliseconds(20 + Below(random, 60)));
   }
 }
 void LoseRequests(testing::FaultProxy& link, Random& random) {
@@ -332,9 +343,13 @@ std::vector<Fault> MakeFaults() {
   add("client link refused", Part::kLinks, true, true, Seconds(1), Seconds(3), ClientLink(Refuse));
   add("database link delayed", Part::kLinks, true, false, Seconds(1), Seconds(4),
       DatabaseLink(Delay));
+  add("database answers delayed", Part::kLinks, true, false, Seconds(2), Seconds(4),
+      DatabaseLink(DelayAnswers));
   add("database link cut", Part::kLinks, true, false, Seconds(1), Seconds(2), DatabaseLink(Cut));
   add("database link cut after requests", Part::kLinks, true, false, Seconds(1), Seconds(2),
       DatabaseLink(CutAfterRequests));
+  add("database link cut after commits", Part::kLinks, true, false, Seconds(1), Seconds(3),
+      DatabaseLink(CutAfterCommits));
   add("database link loses requests", Part::kLinks, true, false, Seconds(1), Seconds(2),
       DatabaseLink(LoseRequests));
   add("database link half open", Part::kLinks, true, false, Seconds(1), Seconds(5),
