@@ -74,10 +74,17 @@ inline constexpr size_t kDocumentsAtOnce = 8;
 // How long a write waits for a task's row that another transaction holds: longer than any commit
 // takes, and shorter than a caller's patience. Writes on other tasks do not wait with it.
 inline constexpr absl::Duration kHeldPatience = absl::Milliseconds(500);
-// A full queue is about a second of work; more would only be answered past its deadline.
+// How long a write may wait for its turn: what waits longer is only answered past its deadline. A
+// lane that knows how fast it is turns further calls away; the two bounds after this one are for
+// memory, and for a lane that does not know.
+inline constexpr absl::Duration kLaneWait = absl::Seconds(1);
 inline constexpr size_t kLaneQueueCommands = 16 * 1024;
 inline constexpr size_t kLaneQueueBytes = 64 * 1024 * 1024;
 inline constexpr size_t kReadQueue = 4096;
+// When a caller that is turned away is asked to come again. Sooner the server would still be as
+// busy; later it would long be idle when the callers return.
+inline constexpr absl::Duration kMinOverloadedRetry = absl::Milliseconds(100);
+inline constexpr absl::Duration kMaxOverloadedRetry = absl::Seconds(5);
 
 // Tasks whose lease is over, ended in one step of the reaper.
 inline constexpr int kReapBatch = 500;
