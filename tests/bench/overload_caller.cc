@@ -1,5 +1,7 @@
 #include "tests/bench/overload_caller.h"
 
+#include <utility>
+
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/string_view.h"
@@ -9,6 +11,9 @@ namespace tracker::bench {
 namespace {
 
 constexpr char kPushback[] = "grpc-retry-pushback-ms";
+// After a call that was too late: half of the longest pause that the client library makes. Without
+// any, thousands of callers would use up both cores by giving calls up.
+constexpr absl::Duration kLongestPause = absl::Seconds(1);
 
 // How long an OVERLOADED call is to wait; none: it does not say.
 std::optional<absl::Duration> PushbackOf(const grpc::ClientContext& context) {
@@ -53,6 +58,7 @@ bool OverloadCaller::Send() {
 bool OverloadCaller::Answered() {
   if (pausing_) {
     pausing_ = false;
+    if (std::exchange(leaving_, false)) return Begin();
     return !run_->Over() && Send();
   }
   if (!status_.ok()) return OnRefusal();
@@ -72,7 +78,9 @@ bool OverloadCaller::Answered() {
 bool OverloadCaller::OnRefusal() {
   if (status_.error_code() == grpc::StatusCode::DEADLINE_EXCEEDED) {
     run_->Count(run_->too_late);
-    return Begin();
+    leaving_ = true;
+    Pause(kLongestPause * absl::Uniform(random_, 0.0, 1.0));
+    return true;
   }
   const std::optional<absl::Duration> pushback = PushbackOf(*context_);
   if (status_.error_code() != grpc::StatusCode::RESOURCE_EXHAUSTED || !pushback) {
@@ -80,9 +88,13 @@ bool OverloadCaller::OnRefusal() {
     return false;
   }
   run_->Count(run_->overloaded);
-  pausing_ = true;
-  pause_.Set(queue_, absl::ToChronoTime(absl::Now() + *pushback), this);
+  Pause(*pushback);
   return true;
+}
+
+void OverloadCaller::Pause(absl::Duration duration) {
+  pausing_ = true;
+  pause_.Set(queue_, absl::ToChronoTime(absl::Now() + duration), this);
 }
 
 }  // namespace tracker::bench

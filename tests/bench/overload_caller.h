@@ -9,6 +9,7 @@
 #include <memory>
 #include <optional>
 
+#include "absl/random/random.h"
 #include "tests/bench/load_run.h"
 #include "tests/bench/rpc.h"
 
@@ -34,8 +35,8 @@ struct OverloadRun : Run {
 };
 
 // Starts one task after another and finishes it. Turned away with OVERLOADED it waits for as long
-// as it was told, and asks again; when the deadline of a call is over it leaves that task and takes
-// the next at once, as if new work had come. Any other refusal ends the run.
+// as it was told, and asks again; when the deadline of a call is over it leaves that task, and
+// after a random pause takes the next, as if new work had come. Any other refusal ends the run.
 class OverloadCaller {
  public:
   OverloadCaller(OverloadRun* run, v1::TrackerService::Stub* stub, grpc::CompletionQueue* queue)
@@ -47,6 +48,7 @@ class OverloadCaller {
  private:
   bool Send();
   bool OnRefusal();
+  void Pause(absl::Duration duration);
 
   OverloadRun* const run_;
   v1::TrackerService::Stub* const stub_;
@@ -55,6 +57,9 @@ class OverloadCaller {
   // Which call is under way, or is sent when the pause is over.
   bool starting_ = false;
   bool pausing_ = false;
+  // The next task is begun after the pause.
+  bool leaving_ = false;
+  absl::BitGen random_;
   grpc::Alarm pause_;
   std::optional<BoundedContext> context_;
   grpc::Status status_;
