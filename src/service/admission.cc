@@ -15,7 +15,7 @@ constexpr double kDecay = 0.95;
 constexpr double kTellingSpread = 1.0 / 400;
 // Of the time that a caller has left: the other half is for the way back, and for what waits
 // before the lane, which the server does not see.
-constexpr double kShareOfPatience = 0.5;
+constexpr double kShareOfPatience = 1.0 / 3;
 // Of limits::kLaneWait, for what begins work.
 constexpr double kShareForNewWork = 0.5;
 // For each call that is served, this share of a call comes back.

@@ -35,6 +35,8 @@ class TrackerdProcess {
 
   // Sends the signal, and waits until the process has ended; its exit status as from waitpid.
   absl::StatusOr<int> StopBy(int signal, absl::Duration timeout = absl::Seconds(30));
+  // Waits until it has ended by itself; its exit status as from waitpid.
+  absl::StatusOr<int> AwaitEnd(absl::Duration timeout);
   // After StopBy: the same again, on the same port.
   absl::Status StartAgain();
 
