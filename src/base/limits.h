@@ -57,6 +57,12 @@ inline constexpr int kStatuses = 6;
 // The 4 MiB that gRPC clients receive by default, less room for framing and the trailers.
 inline constexpr size_t kAnswerBytes = 4 * 1024 * 1024 - 64 * 1024;
 inline constexpr size_t kRequestBytes = 4 * 1024 * 1024;
+// Answers that their callers have not taken yet, all together: many of the largest. Smaller ones
+// than kCountedAnswerBytes are not worth counting: a connection's 4096 calls come to 16 MiB.
+inline constexpr size_t kUnsentBytes = 256 * 1024 * 1024;
+inline constexpr size_t kCountedAnswerBytes = 4 * 1024;
+// How long an answer may lie there while there is no room for others: 4 MiB at 7 Mbit/s.
+inline constexpr absl::Duration kUnsentPatience = absl::Seconds(5);
 // gRPC clients refuse trailers over 8 KiB by default, so an error's details must fit in that.
 inline constexpr size_t kErrorDetailsBytes = 6 * 1024;
 inline constexpr size_t kFieldViolations = 16;
