@@ -13,8 +13,8 @@ constexpr double kDecay = 0.95;
 // Commits whose sizes vary by less (the square of a twentieth) do not tell the fixed part from the
 // rest.
 constexpr double kTellingSpread = 1.0 / 400;
-// Of the time that a caller has left: the other half is for the way back, and for what waits
-// before the lane, which the server does not see.
+// Of the time that a caller has left: the rest is for the way back, and for what waits before the
+// lane, which the server does not see.
 constexpr double kShareOfPatience = 1.0 / 3;
 // Of limits::kLaneWait, for what begins work.
 constexpr double kShareForNewWork = 0.5;
@@ -63,8 +63,8 @@ absl::Duration Admission::TimeFor(size_t commands) const {
 }
 
 bool Admission::Admits(size_t queued, const Arrival& arrival, absl::Time now) const {
-  // An idle lane tries whatever comes.
-  if (queued == 0 && running_ == 0) return true;
+  // An idle lane tries whatever comes; and who is too late is told so when its turn comes.
+  if ((queued == 0 && running_ == 0) || arrival.deadline <= now) return true;
   const absl::Duration rest =
       running_ == 0 ? absl::ZeroDuration()
                     : std::max(TimeFor(running_) - (now - began_), absl::ZeroDuration());

@@ -3,7 +3,8 @@
 // A queue that is bounded by its length alone fails under overload: all that is in it waits for as
 // long as its caller's patience, is dropped when its turn comes, or answered to nobody, and so a
 // server that works at full speed serves next to none. So a call is turned away at once when it
-// would wait for longer than limits::kLaneWait, or than half of the time that its caller has left.
+// would wait for longer than limits::kLaneWait, or than a third of the time that its caller has
+// left.
 //
 // How long a commit takes is learnt from those of the last moments, as a fixed part and a part for
 // each command. Nothing is known at the beginning, and then nothing is turned away.

@@ -120,7 +120,8 @@ TEST_P(HostileCallers, CompressedBombsAreRefused) {
     const grpc::Status status = CallWith(
         [](grpc::ClientContext& context) { context.set_compression_algorithm(GRPC_COMPRESS_GZIP); },
         bomb);
-    EXPECT_EQ(status.error_code(), grpc::StatusCode::RESOURCE_EXHAUSTED) << VerdictOf(status);
+    // Not unpacked at all.
+    EXPECT_EQ(status.error_code(), grpc::StatusCode::UNIMPLEMENTED) << VerdictOf(status);
   }
   RawHttp2 liar(server_.address());
   liar.CallWithBytes("Create", Framed("no gzip at all", 14, /*compressed=*/true),
@@ -131,11 +132,10 @@ TEST_P(HostileCallers, CompressedBombsAreRefused) {
 }
 
 TEST_P(HostileCallers, OversizedHeadersAreRefused) {
-  const auto request = For<v1::CreateRequest>("headers");
   for (const size_t size : {9 * 1024, 17 * 1024, 1024 * 1024}) {
     const grpc::Status status = CallWith(
         [size](grpc::ClientContext& context) { context.AddMetadata("x", std::string(size, 'x')); },
-        request);
+        For<v1::CreateRequest>(absl::StrCat("header of ", size)));
     EXPECT_EQ(status.error_code(), grpc::StatusCode::RESOURCE_EXHAUSTED) << VerdictOf(status);
   }
   RawHttp2::Headers thousands;
@@ -143,12 +143,11 @@ TEST_P(HostileCallers, OversizedHeadersAreRefused) {
   for (int i = 0; i < 50; ++i) {
     RawHttp2 connection(server_.address());
     for (int call = 0; call < 10; ++call) {
-      connection.Call("Create", request.SerializeAsString(), thousands);
+      connection.Call("Create", For<v1::CreateRequest>("headers").SerializeAsString(), thousands);
     }
     EXPECT_TRUE(connection.Hears(absl::Seconds(30)));
   }
-  v1::GetRequest get = For<v1::GetRequest>("headers");
-  EXPECT_EQ(api_.Call(get).Verdict(), "TASK_NOT_FOUND");
+  for (const auto& [id, task] : api_.ListAll(kJobs)) ADD_FAILURE() << id << " was created";
   ExpectServesOthers("afterwards");
   ExpectMemoryWithin(server_);
 }
