@@ -90,6 +90,9 @@ class Lane {
   // Whether they can be queued, and done in time.
   bool HasRoom(const std::vector<Entry>& entries, size_t bytes) const
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  // Takes out of the queue what nobody waits for any more, to make room for others: while a commit
+  // takes long, thousands of callers may hang up. Nothing when that was done a moment ago.
+  std::vector<Entry> TakeUnwanted() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   // Waits for work; empty only when stopped and drained.
   std::vector<Entry> TakeBatch();
   // What is parked and due comes first. Calls on a task that stays parked join it.
@@ -119,6 +122,7 @@ class Lane {
   // Of what is parked, which counts as queued.
   size_t parked_commands_ ABSL_GUARDED_BY(mutex_) = 0;
   Admission admission_ ABSL_GUARDED_BY(mutex_);
+  base::MonotonicTime next_sweep_ ABSL_GUARDED_BY(mutex_) = absl::InfinitePast();
   bool stopping_ ABSL_GUARDED_BY(mutex_) = false;
 
   // Only the lane's thread touches these: what is parked, and how long the tasks of the batch that
