@@ -29,11 +29,15 @@ std::optional<absl::Duration> PushbackOf(const google::rpc::Status& error) {
   return std::nullopt;
 }
 
+absl::Status TooManyUnsent() {
+  return absl::ResourceExhaustedError("too many answers wait for callers that do not read them");
+}
+
 }  // namespace
 
 Call::Call(absl::string_view method, grpc::CallbackServerContext* context,
-           grpc::ByteBuffer* response)
-    : method_(method), context_(context), response_(response) {}
+           grpc::ByteBuffer* response, bool writes)
+    : method_(method), context_(context), response_(response), writes_(writes) {}
 
 service::CallContext Call::Context() const {
   return {.deadline = base::MonotonicFromWall(absl::FromChrono(context_->deadline())),
@@ -44,7 +48,11 @@ void Call::Answer(const google::protobuf::Message& message,
                   absl::AnyInvocable<void()> undelivered) {
   undelivered_ = std::move(undelivered);
   refused_ = true;
-  if (message.ByteSizeLong() > limits::kRequestBytes) return Refuse(AnswerTooLarge());
+  const size_t bytes = message.ByteSizeLong();
+  if (bytes > limits::kRequestBytes) return Refuse(AnswerTooLarge());
+  if (!UnsentAnswers::Shared().TryHold(bytes, /*refusable=*/!writes_, context_, &unsent_)) {
+    return Refuse(TooManyUnsent());
+  }
   if (!Serialize(message, response_))
     return Refuse(absl::InternalError("the answer cannot be serialized"));
   refused_ = false;
@@ -54,6 +62,12 @@ void Call::Answer(const google::protobuf::Message& message,
 void Call::OnDone() {
   if (undelivered_ && (refused_ || context_->IsCancelled())) undelivered_();
   delete this;
+}
+
+bool Call::RefuseIfFull() {
+  if (!UnsentAnswers::Shared().IsFull()) return false;
+  Refuse(TooManyUnsent());
+  return true;
 }
 
 void Call::Refuse(const google::rpc::Status& error) {

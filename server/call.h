@@ -14,6 +14,7 @@
 #include "google/rpc/status.pb.h"
 #include "grpcpp/support/byte_buffer.h"
 #include "grpcpp/support/server_callback.h"
+#include "server/unsent_answers.h"
 #include "src/domain/command.h"
 #include "src/service/tracker.h"
 
@@ -21,8 +22,14 @@ namespace tracker::server {
 
 class Call final : public grpc::ServerUnaryReactor {
  public:
-  // `method` is a constant of the program. `response` is gRPC's, until the call is finished.
-  Call(absl::string_view method, grpc::CallbackServerContext* context, grpc::ByteBuffer* response);
+  // `method` is a constant of the program. `response` is gRPC's, until the call is finished. With
+  // `writes` its answer is never turned away for want of room: it says what has been done.
+  Call(absl::string_view method, grpc::CallbackServerContext* context, grpc::ByteBuffer* response,
+       bool writes = false);
+
+  // Refuses the call, before it has cost anything, while there is no room for a large answer.
+  // Whether it did.
+  bool RefuseIfFull();
 
   service::CallContext Context() const;
 
@@ -47,10 +54,12 @@ class Call final : public grpc::ServerUnaryReactor {
   const absl::string_view method_;
   grpc::CallbackServerContext* const context_;
   grpc::ByteBuffer* const response_;
+  const bool writes_;
   const std::shared_ptr<std::atomic<bool>> cancelled_ = std::make_shared<std::atomic<bool>>(false);
   // Set before Finish, read at the end.
   absl::AnyInvocable<void()> undelivered_;
   bool refused_ = false;
+  UnsentAnswers::Hold unsent_;
 };
 
 // Adds the trailer by which clients put off their repeats, where the error says for how long.

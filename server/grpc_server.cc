@@ -50,6 +50,10 @@ void BoundConnections(const Config& config, grpc::ServerBuilder& builder) {
 void Configure(const Config& config, grpc::ServerBuilder& builder) {
   builder.SetMaxReceiveMessageSize(static_cast<int>(limits::kRequestBytes));
   builder.SetMaxSendMessageSize(static_cast<int>(limits::kRequestBytes));
+  // gRPC 1.51 looks at a message's size when it has decompressed it: a few hundred kilobytes can
+  // become gigabytes. Requests are small; nobody needs it.
+  builder.SetCompressionAlgorithmSupportStatus(GRPC_COMPRESS_DEFLATE, false);
+  builder.SetCompressionAlgorithmSupportStatus(GRPC_COMPRESS_GZIP, false);
   BoundConnections(config, builder);
   // Workers ping to notice a dead server while they work and no call is open. gRPC's own minimum of
   // five minutes would have them disconnected.

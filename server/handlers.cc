@@ -95,7 +95,8 @@ class Handlers final : public RawService {
   }
 
   Reactor* Batch(Context* context, const Bytes* request, Bytes* response) override {
-    auto* call = new Call("Batch", context, response);
+    auto* call = new Call("Batch", context, response, /*writes=*/true);
+    if (call->RefuseIfFull()) return call;
     const auto batch = ParseOrRefuse<v1::BatchRequest>(*request, call);
     if (!batch) return call;
     if (const int count = batch->operations_size();
@@ -121,6 +122,7 @@ class Handlers final : public RawService {
 
   Reactor* List(Context* context, const Bytes* request, Bytes* response) override {
     auto* call = new Call("List", context, response);
+    if (call->RefuseIfFull()) return call;
     if (auto list = ParseAndDecode<v1::ListRequest>(*request, call)) {
       tracker_->List(*std::move(list), call->Context(),
                      [call](absl::StatusOr<service::ListAnswer> answer) {
@@ -174,7 +176,7 @@ class Handlers final : public RawService {
   template <typename Request, typename Response>
   Reactor* Write(absl::string_view method, Context* context, const Bytes* request,
                  Bytes* response) {
-    auto* call = new Call(method, context, response);
+    auto* call = new Call(method, context, response, /*writes=*/true);
     if (auto command = ParseAndDecode<Request>(*request, call)) {
       std::vector<domain::Command> commands;
       commands.push_back(*std::move(command));

@@ -57,6 +57,12 @@ inline constexpr int kStatuses = 6;
 // The 4 MiB that gRPC clients receive by default, less room for framing and the trailers.
 inline constexpr size_t kAnswerBytes = 4 * 1024 * 1024 - 64 * 1024;
 inline constexpr size_t kRequestBytes = 4 * 1024 * 1024;
+// Answers that their callers have not taken yet, all together: many of the largest. Smaller ones
+// than kCountedAnswerBytes are not worth counting: a connection's 4096 calls come to 16 MiB.
+inline constexpr size_t kUnsentBytes = 256 * 1024 * 1024;
+inline constexpr size_t kCountedAnswerBytes = 4 * 1024;
+// How long an answer may lie there while there is no room for others: 4 MiB at 7 Mbit/s.
+inline constexpr absl::Duration kUnsentPatience = absl::Seconds(5);
 // gRPC clients refuse trailers over 8 KiB by default, so an error's details must fit in that.
 inline constexpr size_t kErrorDetailsBytes = 6 * 1024;
 inline constexpr size_t kFieldViolations = 16;
@@ -74,10 +80,17 @@ inline constexpr size_t kDocumentsAtOnce = 8;
 // How long a write waits for a task's row that another transaction holds: longer than any commit
 // takes, and shorter than a caller's patience. Writes on other tasks do not wait with it.
 inline constexpr absl::Duration kHeldPatience = absl::Milliseconds(500);
-// A full queue is about a second of work; more would only be answered past its deadline.
+// How long a write may wait for its turn: what waits longer is only answered past its deadline. A
+// lane that knows how fast it is turns further calls away; the two bounds after this one are for
+// memory, and for a lane that does not know.
+inline constexpr absl::Duration kLaneWait = absl::Seconds(1);
 inline constexpr size_t kLaneQueueCommands = 16 * 1024;
 inline constexpr size_t kLaneQueueBytes = 64 * 1024 * 1024;
 inline constexpr size_t kReadQueue = 4096;
+// When a caller that is turned away is asked to come again. Sooner the server would still be as
+// busy; later it would long be idle when the callers return.
+inline constexpr absl::Duration kMinOverloadedRetry = absl::Milliseconds(100);
+inline constexpr absl::Duration kMaxOverloadedRetry = absl::Seconds(5);
 
 // Tasks whose lease is over, ended in one step of the reaper.
 inline constexpr int kReapBatch = 500;

@@ -14,8 +14,19 @@ namespace {
 // shortest.
 constexpr absl::Duration kFirstPause = absl::Milliseconds(1);
 constexpr absl::Duration kLongestPause = absl::Milliseconds(50);
-// About how long a full queue takes to drain by half.
+// How often a queue without room is searched for what nobody waits for: a full one takes some
+// tenths of a millisecond.
+constexpr absl::Duration kSweepInterval = absl::Milliseconds(10);
+// For a queue whose pace is not asked.
 constexpr absl::Duration kOverloadedRetry = absl::Milliseconds(500);
+
+// Create and Start do; so may what is none of a worker's (Ignore, Reset, Delete).
+bool BeginsWork(const domain::Command& command) {
+  return !std::holds_alternative<domain::Heartbeat>(command.action) &&
+         !std::holds_alternative<domain::Succeed>(command.action) &&
+         !std::holds_alternative<domain::Fail>(command.action) &&
+         !std::holds_alternative<domain::Release>(command.action);
+}
 
 }  // namespace
 
@@ -41,29 +52,70 @@ Reason WhyDropped(const CallContext& context, absl::Time now) {
 }
 
 Lane::Lane(store::Store* store, LaneOptions options)
-    : store_(store), options_(std::move(options)), thread_([this] { Run(); }) {}
+    : store_(store),
+      options_(std::move(options)),
+      admission_(options_.batch_commands),
+      thread_([this] { Run(); }) {}
 
 Lane::~Lane() { Stop(); }
 
 void Lane::Enqueue(std::vector<Entry> entries) {
   size_t bytes = 0;
   for (const Entry& entry : entries) bytes += domain::ByteSize(entry.command);
-  Reason refused = Reason::kOk;
+  Outcome refusal;
+  // Those behind which there was no room.
+  std::vector<Entry> unwanted;
+  bool queued = false;
   {
     absl::MutexLock lock(&mutex_);
+    if (!stopping_ && !HasRoom(entries, bytes)) unwanted = TakeUnwanted();
     if (stopping_) {
-      refused = Reason::kStoreUnavailable;
-    } else if (queue_.size() + parked_commands_ + entries.size() > options_.queue_commands ||
-               queued_bytes_ + bytes > options_.queue_bytes) {
-      refused = Reason::kOverloaded;
+      refusal = Refusal(Reason::kStoreUnavailable);
+    } else if (!HasRoom(entries, bytes)) {
+      refusal = Refusal(Reason::kOverloaded);
+      refusal.retry_after = admission_.RetryAfter(entries.size(), options_.now());
     } else {
       queued_bytes_ += bytes;
       std::move(entries.begin(), entries.end(), std::back_inserter(queue_));
       if (parked_commands_ > 0) bell_.Ring();
-      return;
+      queued = true;
     }
   }
-  for (Entry& entry : entries) entry.call->Finish(entry.index, Refusal(refused));
+  const absl::Time now = options_.now();
+  for (Entry& entry : unwanted) {
+    entry.call->Finish(entry.index, Refusal(WhyDropped(entry.call->context(), now)));
+  }
+  if (queued) return;
+  for (Entry& entry : entries) entry.call->Finish(entry.index, refusal);
+}
+
+std::vector<Lane::Entry> Lane::TakeUnwanted() {
+  std::vector<Entry> unwanted;
+  const absl::Time now = options_.now();
+  if (now < next_sweep_) return unwanted;
+  next_sweep_ = now + kSweepInterval;
+  const auto dropped = std::stable_partition(
+      queue_.begin(), queue_.end(),
+      [now](const Entry& entry) { return WhyDropped(entry.call->context(), now) == Reason::kOk; });
+  for (auto entry = dropped; entry != queue_.end(); ++entry) {
+    queued_bytes_ -= domain::ByteSize(entry->command);
+    unwanted.push_back(std::move(*entry));
+  }
+  queue_.erase(dropped, queue_.end());
+  return unwanted;
+}
+
+bool Lane::HasRoom(const std::vector<Entry>& entries, size_t bytes) const {
+  if (queue_.size() + parked_commands_ + entries.size() > options_.queue_commands ||
+      queued_bytes_ + bytes > options_.queue_bytes) {
+    return false;
+  }
+  const Arrival arrival{
+      .commands = entries.size(),
+      .begins_work = std::any_of(entries.begin(), entries.end(),
+                                 [](const Entry& entry) { return BeginsWork(entry.command); }),
+      .deadline = entries.front().call->context().deadline};
+  return admission_.Admits(queue_.size(), arrival, options_.now());
 }
 
 std::vector<Lane::Entry> Lane::TakeBatch() {
@@ -168,6 +220,10 @@ std::vector<Outcome> Lane::Apply(const std::vector<Entry>& batch) {
 void Lane::ApplyBatch(std::vector<Entry> batch) {
   batch = Wanted(std::move(batch));
   if (batch.empty()) return;
+  {
+    absl::MutexLock lock(&mutex_);
+    admission_.Began(batch.size(), options_.now());
+  }
   std::vector<Outcome> outcomes;
   if (StampPolicies(batch)) {
     outcomes = Apply(batch);
@@ -176,6 +232,8 @@ void Lane::ApplyBatch(std::vector<Entry> batch) {
                                    .message = "the policies cannot be read from the database"});
   }
   Settle(std::move(batch), std::move(outcomes));
+  absl::MutexLock lock(&mutex_);
+  admission_.Ended(options_.now());
 }
 
 void Lane::Settle(std::vector<Entry> batch, std::vector<Outcome> outcomes) {

@@ -20,6 +20,7 @@
 #include "absl/synchronization/mutex.h"
 #include "src/base/limits.h"
 #include "src/base/monotonic.h"
+#include "src/service/admission.h"
 #include "src/service/claimable.h"
 #include "src/service/policy_cache.h"
 #include "src/service/write_call.h"
@@ -68,8 +69,8 @@ class Lane {
   Lane& operator=(const Lane&) = delete;
 
   // Queues all entries or none, so that what one call asks of one task is never done in part. Of
-  // those that are not queued each is finished at once: kOverloaded when the queue is full,
-  // kStoreUnavailable after Stop.
+  // those that are not queued each is finished at once: kOverloaded when the queue is full or they
+  // could not be done in time, kStoreUnavailable after Stop.
   void Enqueue(std::vector<Entry> entries);
 
   // Takes no more, finishes what is queued, ends the thread. Repeatable.
@@ -86,6 +87,12 @@ class Lane {
   };
 
   void Run();
+  // Whether they can be queued, and done in time.
+  bool HasRoom(const std::vector<Entry>& entries, size_t bytes) const
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  // Takes out of the queue what nobody waits for any more, to make room for others: while a commit
+  // takes long, thousands of callers may hang up. Nothing when that was done a moment ago.
+  std::vector<Entry> TakeUnwanted() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   // Waits for work; empty only when stopped and drained.
   std::vector<Entry> TakeBatch();
   // What is parked and due comes first. Calls on a task that stays parked join it.
@@ -114,6 +121,8 @@ class Lane {
   size_t queued_bytes_ ABSL_GUARDED_BY(mutex_) = 0;
   // Of what is parked, which counts as queued.
   size_t parked_commands_ ABSL_GUARDED_BY(mutex_) = 0;
+  Admission admission_ ABSL_GUARDED_BY(mutex_);
+  base::MonotonicTime next_sweep_ ABSL_GUARDED_BY(mutex_) = absl::InfinitePast();
   bool stopping_ ABSL_GUARDED_BY(mutex_) = false;
 
   // Only the lane's thread touches these: what is parked, and how long the tasks of the batch that

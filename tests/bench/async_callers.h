@@ -15,11 +15,11 @@ namespace tracker::bench {
 
 using Stubs = std::vector<std::unique_ptr<v1::TrackerService::Stub>>;
 
-// A Caller is made of (Run*, Stub*, CompletionQueue*). Begin sends its first call with itself as
-// the tag; Answered deals with the answer and sends the next. Both: false when there is nothing
-// more to do.
-template <typename Caller>
-void RunAsyncCallers(Run& run, v1::TrackerService::Stub& stub, int count) {
+// A Caller is made of (AnyRun*, Stub*, CompletionQueue*), where AnyRun is a Run or more. Begin
+// sends its first call with itself as the tag; Answered deals with the answer and sends the next.
+// Both: false when there is nothing more to do.
+template <typename Caller, typename AnyRun>
+void RunAsyncCallers(AnyRun& run, v1::TrackerService::Stub& stub, int count) {
   grpc::CompletionQueue queue;
   std::vector<std::unique_ptr<Caller>> callers;
   int running = 0;
@@ -38,8 +38,8 @@ void RunAsyncCallers(Run& run, v1::TrackerService::Stub& stub, int count) {
 }
 
 // All callers of the run, a thread for each stub.
-template <typename Caller>
-void RunAsyncCallers(Run& run, const Stubs& stubs) {
+template <typename Caller, typename AnyRun>
+void RunAsyncCallers(AnyRun& run, const Stubs& stubs) {
   const int count = static_cast<int>(stubs.size());
   std::vector<std::thread> threads;
   for (int i = 0; i < count; ++i) {

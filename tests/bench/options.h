@@ -31,6 +31,10 @@ struct Options {
   int threads = 256;
   int rounds = 3;
 
+  // overload
+  std::vector<int> overload_callers = {128, 256, 512};
+  int deadline_ms = 500;
+
   // claim
   int claim_callers = 16;
   int claim_limit = 250;
@@ -49,6 +53,7 @@ absl::Status RunCycle(const Options& options);
 absl::Status RunBatch(const Options& options);
 absl::Status RunClient(const Options& options);
 absl::Status RunClaim(const Options& options);
+absl::Status RunOverload(const Options& options);
 absl::Status RunSoak(const Options& options);
 
 }  // namespace tracker::bench

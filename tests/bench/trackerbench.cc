@@ -56,6 +56,20 @@ void AddClaimOptions(CLI::App& claim, Options& options) {
       ->capture_default_str();
 }
 
+void AddOverloadOptions(CLI::App& overload, Options& options) {
+  overload
+      .add_option("--callers", options.overload_callers,
+                  "Numbers of callers to find the peak with; then ten times the best of them")
+      ->check(CLI::Range(1, 10000))
+      ->capture_default_str();
+  overload.add_option("--deadline-ms", options.deadline_ms, "Of each call, in milliseconds")
+      ->check(CLI::Range(1, 60'000))
+      ->capture_default_str();
+  overload.add_option("--rounds", options.rounds, "Turns of peak and overload")
+      ->check(CLI::Range(1, 100))
+      ->capture_default_str();
+}
+
 void AddSoakOptions(CLI::App& soak, Options& options) {
   soak.add_option("--rows", options.rows, "Tasks to load first")
       ->check(CLI::Range(20'000LL, 1'000'000'000LL))
@@ -105,6 +119,9 @@ int Main(int argc, char** argv) {
       "claim",
       "Claim, then one Batch of successes; next to pgbench's SELECT ... FOR UPDATE SKIP LOCKED");
   AddClaimOptions(*claim, options);
+  CLI::App* overload =
+      app.add_subcommand("overload", "Ten times as many callers as the server is at its best with");
+  AddOverloadOptions(*overload, options);
   CLI::App* soak = app.add_subcommand(
       "soak", "Loads many tasks, then works on top of them for a while, with retention on");
   AddSoakOptions(*soak, options);
@@ -112,11 +129,12 @@ int Main(int argc, char** argv) {
   // Debian builds Abseil with its deadlock detection on, which costs every lock a look-up.
   absl::SetMutexDeadlockDetectionMode(absl::OnDeadlockCycle::kIgnore);
   CatchInterrupts();
-  const absl::Status status = client->parsed()  ? RunClient(options)
-                              : cycle->parsed() ? RunCycle(options)
-                              : batch->parsed() ? RunBatch(options)
-                              : claim->parsed() ? RunClaim(options)
-                                                : RunSoak(options);
+  const absl::Status status = client->parsed()     ? RunClient(options)
+                              : cycle->parsed()    ? RunCycle(options)
+                              : batch->parsed()    ? RunBatch(options)
+                              : claim->parsed()    ? RunClaim(options)
+                              : overload->parsed() ? RunOverload(options)
+                                                   : RunSoak(options);
   if (status.ok()) return 0;
   std::fprintf(stderr, "trackerbench: %s\n", std::string(status.message()).c_str());
   return 1;

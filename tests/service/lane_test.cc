@@ -108,6 +108,29 @@ TEST_F(LaneTest, AFullQueueTurnsAWholeCallAway) {
   EXPECT_THAT(still_fits.Await(), ElementsAre(Reason::kOk));
 }
 
+TEST_F(LaneTest, WhatNobodyWaitsForMakesRoomInAFullQueue) {
+  absl::Time now = absl::FromUnixSeconds(100);
+  Lane lane(&store_, {.queue_commands = 3, .now = [&now] { return now; }});
+  Block(lane);
+  auto cancelled = std::make_shared<std::atomic<bool>>(false);
+  Caller gone({Create("gone")}, {.cancelled = cancelled});
+  Caller late({Create("late")}, {.deadline = absl::FromUnixSeconds(110)});
+  Caller stays({Create("stays")}), turned_away({Create("turned-away")}), comes({Create("comes")});
+  for (Caller* caller : {&gone, &stays, &late, &turned_away}) lane.Enqueue(caller->entries);
+  EXPECT_THAT(turned_away.Await(), ElementsAre(Reason::kOverloaded));
+  *cancelled = true;
+  now = absl::FromUnixSeconds(120);
+  lane.Enqueue(comes.entries);
+  // At once, though the lane is held.
+  EXPECT_THAT(gone.Await(), ElementsAre(Reason::kCancelled));
+  EXPECT_THAT(late.Await(), ElementsAre(Reason::kDeadlineExceeded));
+  Unblock();
+  EXPECT_THAT(comes.Await(), ElementsAre(Reason::kOk));
+  lane.Stop();
+  EXPECT_THAT(control_->Batches(),
+              ElementsAre(ElementsAre("blocker"), ElementsAre("stays", "comes")));
+}
+
 TEST_F(LaneTest, AQueueFullOfBytesTurnsACallAway) {
   Lane lane(&store_, {.queue_bytes = 10000});
   Block(lane);

@@ -75,10 +75,15 @@ absl::Status TrackerdProcess::Launch(const std::string& listen) {
 absl::StatusOr<int> TrackerdProcess::StopBy(int signal, absl::Duration timeout) {
   if (pid_ <= 0) return absl::FailedPreconditionError("trackerd does not run");
   kill(pid_, signal);
+  return AwaitEnd(timeout);
+}
+
+absl::StatusOr<int> TrackerdProcess::AwaitEnd(absl::Duration timeout) {
+  if (pid_ <= 0) return absl::FailedPreconditionError("trackerd does not run");
   int exit_status = 0;
   if (!WaitForChild(pid_, timeout, &exit_status)) {
     return absl::DeadlineExceededError(
-        absl::StrCat("trackerd still runs ", absl::FormatDuration(timeout), " after the signal"));
+        absl::StrCat("trackerd still runs after ", absl::FormatDuration(timeout)));
   }
   pid_ = -1;
   return exit_status;

@@ -35,7 +35,9 @@ class TrackerdProcess {
 
   // Sends the signal, and waits until the process has ended; its exit status as from waitpid.
   absl::StatusOr<int> StopBy(int signal, absl::Duration timeout = absl::Seconds(30));
-  // After StopBy, or a StartAgain that failed: the same again, on the same port.
+  // Waits until it has ended by itself; its exit status as from waitpid.
+  absl::StatusOr<int> AwaitEnd(absl::Duration timeout);
+  // After StopBy or AwaitEnd, or a StartAgain that failed: the same again, on the same port.
   absl::Status StartAgain();
 
   // All that it has logged.
