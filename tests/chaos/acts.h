@@ -25,7 +25,8 @@ enum class Asks {
 };
 
 enum class Told {
-  // No answer, or one that leaves open whether it was done; it may be done later still.
+  // No answer, or one that leaves open whether it was done: it may be done until `end`, which is
+  // mostly never.
   kNothing,
   kDone,
   // With a reason, and the task as it stands where there is one.

@@ -42,7 +42,7 @@ Verdict Check(const Acts& acts, const Policies& policies) {
     const domain::Policy& policy = *policies.at(key.name_space);
     ++verdict.tasks;
     for (const Act& act : of_task)
-      ++(act.told == Told::kNothing ? verdict.unanswered : verdict.answered);
+      ++(act.end == absl::InfiniteFuture() ? verdict.unanswered : verdict.answered);
     for (Violation& violation : CheckRules(of_task, policy))
       verdict.violations.push_back(std::move(violation));
     const WalkResult walked = WalkTask(of_task, policy);

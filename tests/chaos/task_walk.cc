@@ -239,6 +239,7 @@ class Search {
       const size_t place = *first;
       const Act& act = acts_[place];
       if (act.begin > now_ + kClockSlack) break;
+      if (state.task && act.end + kClockSlack < state.task->update_time) continue;
       const bool renews =
           act.asks == Asks::kClaim && state.task && state.task->lock == act.command.token;
       if (Contains(state.used, place) && !renews) continue;
@@ -252,17 +253,18 @@ class Search {
       State used = state;
       if (!Contains(used.used, place))
         used.used.insert(std::upper_bound(used.used.begin(), used.used.end(), place), place);
-      AssumeCommand(EffectOf(act, state), act.begin - kClockSlack, used, done, assumed);
+      AssumeCommand(EffectOf(act, state), act.begin - kClockSlack, act.end + kClockSlack, used,
+                    done, assumed);
     }
     if (!state.task) return;
     AssumeCommand({.key = state.task->key, .action = domain::Expire{}, .policy = policy_pointer_},
-                  absl::InfinitePast(), state, done, assumed);
+                  absl::InfinitePast(), absl::InfiniteFuture(), state, done, assumed);
     if (GivenBack(state)) {
       AssumeCommand({.key = state.task->key,
                      .token = state.task->lock,
                      .action = domain::Release{.undelivered = state.task->update_time},
                      .policy = policy_pointer_},
-                    absl::InfinitePast(), state, done, assumed);
+                    absl::InfinitePast(), absl::InfiniteFuture(), state, done, assumed);
     }
     if (policy_.retention && to_none_ && domain::Finished(state.task->status) &&
         state.task->update_time + *policy_.retention <= now_) {
@@ -320,11 +322,13 @@ class Search {
     if (task.status != domain::Status::kInProgress || task.update_time != task.lock_time)
       return false;
     return std::any_of(unanswered_.begin(), unanswered_.end(), [&](size_t place) {
-      return acts_[place].asks == Asks::kClaim && acts_[place].command.token == task.lock;
+      const Act& act = acts_[place];
+      return act.asks == Asks::kClaim && act.command.token == task.lock &&
+             act.end == absl::InfiniteFuture();
     });
   }
 
-  void AssumeCommand(const Command& command, absl::Time from, const State& state,
+  void AssumeCommand(const Command& command, absl::Time from, absl::Time to, const State& state,
                      const std::vector<bool>& done, int assumed) {
     std::vector<absl::Time> moments = {now_};
     absl::Time bound = from;
@@ -339,7 +343,8 @@ class Search {
     std::sort(moments.begin(), moments.end());
     moments.erase(std::unique(moments.begin(), moments.end()), moments.end());
     for (const absl::Time moment : moments) {
-      if (moment < from || moment > now_ || (state.task && moment < state.task->update_time))
+      if (moment < from || moment > to || moment > now_ ||
+          (state.task && moment < state.task->update_time))
         continue;
       State next = state;
       const bool held = next.task && next.task->status == domain::Status::kInProgress;
