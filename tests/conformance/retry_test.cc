@@ -9,7 +9,7 @@
 #include "absl/strings/str_cat.h"
 #include "src/base/token.h"
 #include "tests/conformance/store_test.h"
-#include "tests/support/cutting_proxy.h"
+#include "tests/support/fault_proxy.h"
 
 namespace tracker::store {
 namespace {
@@ -101,7 +101,7 @@ TEST_F(FailingTransactionTest, AFullDiskIsUnavailableNotADefectOfTheTask) {
 class UnknownCommitTest : public ::testing::Test {
  protected:
   void SetUp() override {
-    proxy_ = Value(testing::CuttingProxy::Start(SharedPostgres().port()));
+    proxy_ = Value(testing::FaultProxy::Start(SharedPostgres().port()));
     const std::string database = FreshDatabase();
     direct_url_ = SharedPostgres().Url(database);
     ASSERT_OK(Open(direct_url_, {}));
@@ -111,14 +111,14 @@ class UnknownCommitTest : public ::testing::Test {
   }
   // Applies the command, and loses the answer to its first commit.
   Outcome ApplyLosingTheAnswer(const Command& command) {
-    proxy_->LoseAnswersOfCommits(1);
-    const int lost = proxy_->lost();
+    proxy_->CutAfterRequest(1, {"COMMIT"});
+    const int64_t lost = proxy_->counts().lost_answers;
     Outcome outcome = ApplyTo(*store_, {command})[0];
-    EXPECT_EQ(proxy_->lost(), lost + 1);
+    EXPECT_EQ(proxy_->counts().lost_answers, lost + 1);
     return outcome;
   }
 
-  std::unique_ptr<testing::CuttingProxy> proxy_;
+  std::unique_ptr<testing::FaultProxy> proxy_;
   std::string direct_url_;
   // Through the proxy.
   std::string url_;
@@ -161,9 +161,9 @@ TEST_F(UnknownCommitTest, EveryCommandActsOnceAndIsAnsweredAsIfNothingHadHappene
 // row locked.
 TEST_F(UnknownCommitTest, ACommitThatNeverArrivedIsDoneOnce) {
   ASSERT_OK(ApplyTo(*store_, {Make("a", domain::Create{})})[0]);
-  proxy_->SwallowCommitWith("a");
+  proxy_->LoseRequest(1, {"COMMIT", "a"});
   const Outcome started = ApplyTo(*store_, {Make("a", domain::Start{})})[0];
-  EXPECT_EQ(proxy_->lost(), 1);
+  EXPECT_EQ(proxy_->counts().lost_requests, 1);
   ASSERT_OK(started);
   EXPECT_EQ(started.task->fence, 1);
   EXPECT_EQ(started.task->attempts, 1);
@@ -174,12 +174,12 @@ TEST_F(UnknownCommitTest, WhatOthersDidSinceStaysAsItIs) {
   const std::unique_ptr<Store> other = Value(Open(direct_url_, {}));
   ASSERT_OK(ApplyTo(*store_, {Make("a", domain::Create{})})[0]);
   const std::string lock = NewLockToken();
-  proxy_->LoseAnswerOfCommitWith("a", [&] {
+  proxy_->CutAfterRequest(1, {"COMMIT", "a"}, [&] {
     EXPECT_OK(ApplyTo(*other, {Make("a", domain::Create{})})[0]);
     EXPECT_OK(ApplyTo(*other, {Make("a", domain::Start{.worker = "other"}, lock)})[0]);
   });
   const Outcome deleted = ApplyTo(*store_, {Make("a", domain::Delete{})})[0];
-  EXPECT_EQ(proxy_->lost(), 1);
+  EXPECT_EQ(proxy_->counts().lost_answers, 1);
   ASSERT_OK(deleted);
   EXPECT_EQ(deleted.task->status, Status::kPending) << "the task as it was";
   EXPECT_OK(ApplyTo(*other, {Make("a", domain::Succeed{}, lock)})[0]);
@@ -194,7 +194,7 @@ TEST_F(UnknownCommitTest, WhatIsNeverKnownIsUnavailableAndSafeToRepeat) {
   }
   store_ = Value(Open(url_, {}));
   const Command start = Make("a", domain::Start{.create_if_missing = true});
-  proxy_->LoseAnswersOfCommits(1);
+  proxy_->CutAfterRequest(1, {"COMMIT"});
   EXPECT_EQ(ApplyTo(*store_, {start})[0].reason, Reason::kStoreUnavailable);
   const Outcome again = ApplyTo(*store_, {start})[0];
   ASSERT_OK(again);
