@@ -84,6 +84,13 @@ TEST_F(FailingTransactionTest, AServerThatIsGoingAwayIsTriedAgain) {
   EXPECT_OK(ApplyTo(*store_, {Make("a", domain::Create{})})[0]);
 }
 
+TEST_F(FailingTransactionTest, AServerThatHasBecomeReadOnlyIsLeftAndAnotherConnectionTried) {
+  FailNext(1, "25006");
+  EXPECT_OK(ApplyTo(*store_, {Make("a", domain::Create{})})[0]);
+  FailNext(1'000'000, "25006");
+  EXPECT_EQ(ApplyTo(*store_, {Make("b", domain::Create{})})[0].reason, Reason::kStoreUnavailable);
+}
+
 TEST_F(FailingTransactionTest, ABatchThatIsTooMuchForTheServerIsSplit) {
   FailNext(1, "54000");
   for (const Outcome& outcome :

@@ -173,8 +173,8 @@ TEST_F(FaultProxyTest, PassesMoreOnThanFitsIntoTheSockets) {
 TEST_F(FaultProxyTest, DelaysEachConnectionBesideTheOthers) {
   constexpr absl::Duration kDelay = absl::Milliseconds(300);
   proxy_->Delay(kDelay);
-  std::vector<std::unique_ptr<Caller>> callers;
-  for (int i = 0; i < 10; ++i) callers.push_back(std::make_unique<Caller>(proxy_->port()));
+  std::vector<std::unique_ptr<Caller>> callers(10);
+  for (auto& caller : callers) caller = std::make_unique<Caller>(proxy_->port());
   const absl::Time begin = absl::Now();
   for (const auto& caller : callers) caller->Send("x");
   for (const auto& caller : callers) EXPECT_EQ(caller->Receive(), "x");

@@ -25,6 +25,10 @@ clean() {
     sleep 0.1
     tries=$((tries + 1))
   done
+  # The small disks of tests, the innermost first.
+  awk -v below="$1/" 'index($2, below) == 1 { print $2 }' /proc/self/mounts | sort -r | while read -r disk; do
+    umount -l -- "$disk"
+  done
   rm -rf -- "$1"
 }
 

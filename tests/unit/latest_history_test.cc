@@ -1,0 +1,36 @@
+#include "src/store/postgres/latest_history.h"
+
+#include <gtest/gtest.h>
+
+namespace tracker::store::postgres {
+namespace {
+
+TEST(LatestHistory, AnEarlierTimelineOfTheSameClusterIsNotAdmitted) {
+  LatestHistory latest;
+  EXPECT_TRUE(latest.IsCurrent("7/00000001"));
+  EXPECT_TRUE(latest.Admit("7/0000000A"));
+  EXPECT_TRUE(latest.Admit("7/0000000A"));
+  EXPECT_FALSE(latest.Admit("7/00000009"));
+  EXPECT_FALSE(latest.IsCurrent("7/00000009"));
+  EXPECT_TRUE(latest.IsCurrent("7/0000000A"));
+  EXPECT_TRUE(latest.Admit("7/0000000B"));
+  EXPECT_FALSE(latest.IsCurrent("7/0000000A"));
+}
+
+TEST(LatestHistory, AnotherClusterIsLater) {
+  LatestHistory latest;
+  EXPECT_TRUE(latest.Admit("7/00000005"));
+  EXPECT_TRUE(latest.Admit("4/00000001"));
+  EXPECT_FALSE(latest.IsCurrent("7/00000005"));
+}
+
+TEST(LatestHistory, AServerThatDoesNotTellIsTakenAsItIs) {
+  LatestHistory latest;
+  EXPECT_TRUE(latest.Admit("7/00000005"));
+  EXPECT_TRUE(latest.Admit(""));
+  EXPECT_TRUE(latest.IsCurrent(""));
+  EXPECT_EQ(latest.Get(), "7/00000005");
+}
+
+}  // namespace
+}  // namespace tracker::store::postgres
