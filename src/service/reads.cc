@@ -39,6 +39,8 @@ void Reads::Get(domain::TaskKey key, CallContext context, Tracker::OutcomeCallba
   pool_.Submit(std::move(context),
                [this, key = std::move(key), done = std::move(done)](Reason reason) mutable {
                  if (reason != Reason::kOk) return done(Refusal(reason));
+                 // Before the policies are known max_attempts would be shown wrong.
+                 if (!policies_->Load().ok()) return done(Refusal(Reason::kStoreUnavailable));
                  domain::Outcome outcome = store_->Get(key);
                  if (outcome.task) {
                    ShowMaxAttempts(*outcome.task, policies_->Of(key.name_space).get());
@@ -54,6 +56,7 @@ void Reads::List(ListRequest request, CallContext context, Tracker::ListCallback
     request.query.after = *std::move(cursor);
   }
   auto read = [this, query = std::move(request.query)]() -> absl::StatusOr<ListAnswer> {
+    if (absl::Status known = policies_->Load(); !known.ok()) return known;
     absl::StatusOr<store::Page> page = store_->List(query);
     if (!page.ok()) return page.status();
     const PolicyCache::PolicyPointer policy = policies_->Of(query.name_space);

@@ -1,6 +1,8 @@
 #include "tests/chaos/checker.h"
 
 #include <algorithm>
+#include <map>
+#include <set>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
@@ -32,6 +34,43 @@ Violation ViolationOf(const domain::TaskKey& key, const Unexplained& unexplained
   violation.history.insert(violation.history.end(), unexplained.acts.begin(),
                            unexplained.acts.end());
   return violation;
+}
+
+Lives TakeLivesApart(const std::vector<Act>& acts) {
+  std::map<absl::Time, std::vector<const Act*>> by_create_time;
+  for (const Act& act : acts) {
+    if (act.shown) by_create_time[TimeOf(act.shown->create_time())].push_back(&act);
+  }
+  Lives lives;
+  std::set<const Act*> taken;
+  for (const auto& [created, of_one] : by_create_time) {
+    const bool one_call = std::all_of(of_one.begin(), of_one.end(), [&](const Act* act) {
+      return act->exchange == of_one[0]->exchange && act->asks == Asks::kWrite;
+    });
+    const bool deleted = std::any_of(of_one.begin(), of_one.end(), [](const Act* act) {
+      return act->told == Told::kDone &&
+             std::holds_alternative<domain::Delete>(act->command.action);
+    });
+    if (!one_call || !deleted) continue;
+    lives.within_a_batch.emplace_back();
+    for (const Act* act : of_one) {
+      lives.within_a_batch.back().push_back(*act);
+      taken.insert(act);
+    }
+  }
+  std::set<const Exchange*> replaced;
+  for (const Act& act : acts) {
+    if (!taken.contains(&act)) {
+      lives.rest.push_back(act);
+    } else if (replaced.insert(act.exchange).second) {
+      Act none = act;
+      none.told = Told::kRefused;
+      none.reason = "TASK_NOT_FOUND";
+      none.shown.reset();
+      lives.rest.push_back(std::move(none));
+    }
+  }
+  return lives;
 }
 
 }  // namespace

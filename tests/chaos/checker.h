@@ -1,6 +1,7 @@
 // Reads the history of a whole run and says what is wrong with it.
 #pragma once
 
+#include <deque>
 #include <string>
 #include <vector>
 
@@ -9,6 +10,15 @@
 #include "tests/chaos/rules.h"
 
 namespace tracker::chaos {
+
+// The acts of one task, taken apart.
+struct Lives {
+  // What was made and deleted by one Batch: nobody else has ever seen it, no row was there to be
+  // locked, and so its times need not be in the order of the others. Each by itself.
+  std::vector<std::vector<Act>> within_a_batch;
+  // All else; in place of each of those an act that found no task.
+  std::vector<Act> rest;
+};
 
 struct Verdict {
   std::vector<Violation> violations;
@@ -19,6 +29,8 @@ struct Verdict {
   int64_t answered = 0;
   int64_t unanswered = 0;
   int64_t assumed = 0;
+  // What the violations point into.
+  std::deque<Lives> lives;
 };
 
 // The acts must outlive the verdict.

@@ -226,6 +226,22 @@ TEST(Checker, FindsTheEffectsThatNobodyWasToldOf) {
   EXPECT_THAT(story.Broken(), IsEmpty()) << story.shown();
 }
 
+TEST(Checker, AResetAndAnIgnoreThatNobodyWasToldOfLeaveTheirTrace) {
+  Story story;
+  story.Do(story.Create());
+  story.Do(story.Start('a'));
+  story.Do(story.Fail('a'));
+  v1::Operation reset, ignore;
+  *reset.mutable_reset()->mutable_namespace_() = "plain";
+  reset.mutable_reset()->set_id("t0");
+  *ignore.mutable_ignore()->mutable_namespace_() = "plain";
+  ignore.mutable_ignore()->set_id("t0");
+  story.TakeEffect(story.Ask(reset));
+  story.TakeEffect(story.Ask(ignore));
+  story.Look();
+  EXPECT_THAT(story.Broken(), IsEmpty()) << story.shown();
+}
+
 TEST(Checker, ALostCallMayTakeEffectLater) {
   Story story;
   story.Do(story.Create());
@@ -238,6 +254,27 @@ TEST(Checker, ALostCallMayTakeEffectLater) {
   story.Wait(3 * kSecond);
   story.Do(story.Start('c'));
   story.Look();
+  EXPECT_THAT(story.Broken(), IsEmpty()) << story.shown();
+}
+
+// No row is there to be locked, so its time may lie behind that of a task which is made later.
+TEST(Checker, ATaskThatABatchMakesAndDeletesIsNoPartOfTheOthersOrder) {
+  Story story;
+  Exchange& batch = story.Ask(story.Create());
+  *batch.call.mutable_batch()->add_operations() = story.Create();
+  *batch.call.mutable_batch()->add_operations() = story.Delete();
+  batch.answered = true;
+  batch.answer.set_end_us(batch.call.begin_us() + 5000);
+  story.Wait(absl::Milliseconds(2));
+  const Exchange later = story.Do(story.Create());
+  // Made and deleted at a time after that, and seen by nobody.
+  v1::Task unseen = later.answer.task();
+  unseen.mutable_create_time()->set_nanos(unseen.create_time().nanos() + 1'000'000);
+  for (auto* time : {unseen.mutable_update_time(), unseen.mutable_available_time()})
+    *time = unseen.create_time();
+  for (int i = 0; i < 2; ++i) *batch.answer.mutable_batch()->add_results()->mutable_task() = unseen;
+  story.Wait(kSecond);
+  story.Do(story.Start('a'));
   EXPECT_THAT(story.Broken(), IsEmpty()) << story.shown();
 }
 

@@ -24,7 +24,7 @@ namespace {
 namespace fs = std::filesystem;
 
 // The database and its log, with room for a full run of them; small enough to fill in a moment.
-constexpr int kDiskMiB = 400;
+constexpr int64_t kDiskBytes = int64_t{400} * 1024 * 1024;
 // What both trackerds need at most, and some for strangers.
 constexpr int kMaxConnections = 80;
 constexpr char kDatabase[] = "chaos";
@@ -86,7 +86,7 @@ Fleet::~Fleet() {
 std::string Fleet::ProgramPath(const std::string& name) { return e2e::ProgramPath(name); }
 
 void Fleet::StartPostgres() {
-  auto disk = testing::SmallDisk::Mount(kDiskMiB);
+  auto disk = testing::SmallDisk::Mount(kDiskBytes);
   if (disk.ok()) disk_ = *std::move(disk);
   testing::PostgresClusterOptions options{
       .max_connections = kMaxConnections,
@@ -110,7 +110,7 @@ std::string Fleet::DeathFile(int server) const {
 void Fleet::WriteServerScript(int server, absl::Duration clock_shift) {
   std::string variables = FaketimeVariables(clock_shift);
   if (options_.sqlite) {
-    variables = absl::StrCat("TRACKER_TEST_DYING_COMMIT=", DeathFile(server),
+    variables = absl::StrCat("TRACKER_TEST_DEATH_FILE=", DeathFile(server),
                              " LD_PRELOAD=", ProgramPath("dying_commit.so"), " ");
   }
   e2e::WriteFile(ScriptOf(server),

@@ -244,10 +244,13 @@ class Search {
           act.asks == Asks::kClaim && state.task && state.task->lock == act.command.token;
       if (Contains(state.used, place) && !renews) continue;
       if (act.IsStart() && !MayStart(act, state, done, starts)) continue;
+      // Whoever deleted it would have made another incarnation of it.
+      if (!to_none_ && std::holds_alternative<domain::Delete>(act.command.action)) continue;
       if (act.asks == Asks::kWrite && !MayChange(act.command, state.task)) continue;
       if (IsOperators(act.command.action)) {
-        // Right after another one it would hide all that that one has done.
-        if (state.task && state.last_by_operator) continue;
+        // A Reset would hide all that the one right before it has done.
+        const bool hides = std::holds_alternative<domain::Reset>(act.command.action);
+        if (state.task && state.last_by_operator && hides) continue;
         if (!kinds.emplace(act.command.action.index(), Forced(act)).second) continue;
       }
       State used = state;
@@ -291,8 +294,40 @@ class Search {
     return static_cast<int>(fence - (state.task ? state.task->fence : 0));
   }
 
+  // What an answer yet to be explained shows of how that attempt went wrong; null: nothing.
+  const v1::TaskError* Recorded(int64_t fence, const std::vector<bool>& done) const {
+    for (size_t i = 0; i < done.size(); ++i) {
+      if (done[i]) continue;
+      for (const v1::TaskError& error : goal_[i]->shown->errors()) {
+        if (error.fence() == fence) return &error;
+      }
+    }
+    return nullptr;
+  }
+
+  // Whether the attempt goes on, or has ended as an answer shows that it did, if one does.
+  bool EndsAsRecorded(const State& state, int64_t fence, const std::vector<bool>& done) const {
+    if (to_none_ || !state.task) return true;
+    const bool on = state.task->status == domain::Status::kInProgress && state.task->fence == fence;
+    const v1::TaskError* error = on ? nullptr : Recorded(fence, done);
+    if (error == nullptr) return true;
+    for (const domain::TaskError& mine : state.task->errors) {
+      if (mine.fence != fence) continue;
+      // Until when a lease was the model may not know.
+      const bool over = mine.kind == domain::ErrorKind::kLeaseExpired;
+      return static_cast<int>(error->kind()) == static_cast<int>(mine.kind) + 1 &&
+             (over || mine.message == error->message());
+    }
+    return false;
+  }
+
   bool MayStart(const Act& act, const State& state, const std::vector<bool>& done,
                 int starts) const {
+    if (starts > 0 && !to_none_) {
+      const v1::TaskError* error = Recorded(state.task ? state.task->fence + 1 : 1, done);
+      if (error != nullptr)
+        return error->worker() == std::get<domain::Start>(act.command.action).worker;
+    }
     if (starts > 1) return true;
     if (starts == 0) {
       // Only a repeated Claim, which renews.
@@ -340,6 +375,13 @@ class Search {
       }
     }
     if (bound != absl::InfinitePast()) moments.push_back(OpenFrom(bound));
+    // An answer that shows how the attempt ended shows when.
+    if (!to_none_ && state.task && state.task->status == domain::Status::kInProgress &&
+        !std::holds_alternative<domain::Heartbeat>(command.action) &&
+        !std::holds_alternative<domain::Succeed>(command.action)) {
+      const v1::TaskError* error = Recorded(state.task->fence, done);
+      if (error != nullptr) moments = {TimeOf(error->time())};
+    }
     std::sort(moments.begin(), moments.end());
     moments.erase(std::unique(moments.begin(), moments.end()), moments.end());
     for (const absl::Time moment : moments) {
@@ -349,7 +391,7 @@ class Search {
       State next = state;
       const bool held = next.task && next.task->status == domain::Status::kInProgress;
       const domain::Transition transition = domain::Apply(next.task, command, moment);
-      if (!transition.changed) continue;
+      if (!transition.changed || (held && !EndsAsRecorded(next, state.task->fence, done))) continue;
       next.last_by_operator = !held && IsOperators(command.action);
       Go(std::move(next), done, assumed - 1);
     }

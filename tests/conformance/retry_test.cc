@@ -2,14 +2,16 @@
 // knows whether they were done.
 #include <gtest/gtest.h>
 
+#include <future>
 #include <pqxx/pqxx>
 #include <string>
 #include <vector>
 
 #include "absl/strings/str_cat.h"
+#include "absl/time/clock.h"
 #include "src/base/token.h"
 #include "tests/conformance/store_test.h"
-#include "tests/support/cutting_proxy.h"
+#include "tests/support/fault_proxy.h"
 #include "tests/support/postgres_cluster.h"
 
 namespace tracker::store {
@@ -85,6 +87,13 @@ TEST_F(FailingTransactionTest, AServerThatIsGoingAwayIsTriedAgain) {
   EXPECT_OK(ApplyTo(*store_, {Make("a", domain::Create{})})[0]);
 }
 
+TEST_F(FailingTransactionTest, AServerThatHasBecomeReadOnlyIsLeftAndAnotherConnectionTried) {
+  FailNext(1, "25006");
+  EXPECT_OK(ApplyTo(*store_, {Make("a", domain::Create{})})[0]);
+  FailNext(1'000'000, "25006");
+  EXPECT_EQ(ApplyTo(*store_, {Make("b", domain::Create{})})[0].reason, Reason::kStoreUnavailable);
+}
+
 TEST_F(FailingTransactionTest, ABatchThatIsTooMuchForTheServerIsSplit) {
   FailNext(1, "54000");
   for (const Outcome& outcome :
@@ -102,7 +111,7 @@ TEST_F(FailingTransactionTest, AFullDiskIsUnavailableNotADefectOfTheTask) {
 class UnknownCommitTest : public ::testing::Test {
  protected:
   void SetUp() override {
-    proxy_ = Value(testing::CuttingProxy::Start(SharedPostgres().port()));
+    proxy_ = Value(testing::FaultProxy::Start(SharedPostgres().port()));
     const std::string database = FreshDatabase();
     direct_url_ = SharedPostgres().Url(database);
     ASSERT_OK(Open(direct_url_, {}));
@@ -112,14 +121,14 @@ class UnknownCommitTest : public ::testing::Test {
   }
   // Applies the command, and loses the answer to its first commit.
   Outcome ApplyLosingTheAnswer(const Command& command) {
-    proxy_->LoseAnswersOfCommits(1);
-    const int lost = proxy_->lost();
+    proxy_->CutAfterRequest(1, {"COMMIT"});
+    const int64_t lost = proxy_->counts().lost_answers;
     Outcome outcome = ApplyTo(*store_, {command})[0];
-    EXPECT_EQ(proxy_->lost(), lost + 1);
+    EXPECT_EQ(proxy_->counts().lost_answers, lost + 1);
     return outcome;
   }
 
-  std::unique_ptr<testing::CuttingProxy> proxy_;
+  std::unique_ptr<testing::FaultProxy> proxy_;
   std::string direct_url_;
   // Through the proxy.
   std::string url_;
@@ -162,9 +171,9 @@ TEST_F(UnknownCommitTest, EveryCommandActsOnceAndIsAnsweredAsIfNothingHadHappene
 // row locked.
 TEST_F(UnknownCommitTest, ACommitThatNeverArrivedIsDoneOnce) {
   ASSERT_OK(ApplyTo(*store_, {Make("a", domain::Create{})})[0]);
-  proxy_->SwallowCommitWith("a");
+  proxy_->LoseRequest(1, {"COMMIT", "a"});
   const Outcome started = ApplyTo(*store_, {Make("a", domain::Start{})})[0];
-  EXPECT_EQ(proxy_->lost(), 1);
+  EXPECT_EQ(proxy_->counts().lost_requests, 1);
   ASSERT_OK(started);
   EXPECT_EQ(started.task->fence, 1);
   EXPECT_EQ(started.task->attempts, 1);
@@ -175,12 +184,12 @@ TEST_F(UnknownCommitTest, WhatOthersDidSinceStaysAsItIs) {
   const std::unique_ptr<Store> other = Value(Open(direct_url_, {}));
   ASSERT_OK(ApplyTo(*store_, {Make("a", domain::Create{})})[0]);
   const std::string lock = NewLockToken();
-  proxy_->LoseAnswerOfCommitWith("a", [&] {
+  proxy_->CutAfterRequest(1, {"COMMIT", "a"}, [&] {
     EXPECT_OK(ApplyTo(*other, {Make("a", domain::Create{})})[0]);
     EXPECT_OK(ApplyTo(*other, {Make("a", domain::Start{.worker = "other"}, lock)})[0]);
   });
   const Outcome deleted = ApplyTo(*store_, {Make("a", domain::Delete{})})[0];
-  EXPECT_EQ(proxy_->lost(), 1);
+  EXPECT_EQ(proxy_->counts().lost_answers, 1);
   ASSERT_OK(deleted);
   EXPECT_EQ(deleted.task->status, Status::kPending) << "the task as it was";
   EXPECT_OK(ApplyTo(*other, {Make("a", domain::Succeed{}, lock)})[0]);
@@ -193,38 +202,40 @@ TEST(CommitLostInACrash, IsNotTakenForTheOneThatHasItsNumberNow) {
   const auto postgres =
       Value(testing::PostgresCluster::Start({.settings = {"wal_writer_delay=10s"}}));
   ASSERT_TRUE(postgres->CreateDatabase("crash").ok());
-  const auto proxy = Value(testing::CuttingProxy::Start(postgres->port()));
+  const std::string url = postgres->Url("crash");
+  const auto proxy = Value(testing::FaultProxy::Start(postgres->port()));
   const std::unique_ptr<Store> store =
       Value(Open(absl::StrCat("postgresql://postgres@127.0.0.1:", proxy->port(),
                               "/crash?sslmode=disable&gssencmode=disable"),
                  {}));
   ASSERT_OK(ApplyTo(*store, {Make("a", domain::Create{})})[0]);
+  // Nobody can ask before all of it has happened.
+  proxy->Refuse(true);
+  proxy->LoseRequest(1, {"COMMIT"});
+  const Command start = Make("a", domain::Start{});
+  std::future<Outcome> started =
+      std::async(std::launch::async, [&] { return ApplyTo(*store, {start})[0]; });
+  while (proxy->counts().lost_requests == 0) absl::SleepFor(absl::Milliseconds(1));
   std::string lost_number;
-  proxy->SwallowCommitWith("a", [&] {
-    const std::string url = postgres->Url("crash");
-    {
-      pqxx::connection connection(url);
-      pqxx::nontransaction work(connection);
-      lost_number = work.exec(
-                            "SELECT backend_xid FROM pg_stat_activity"
-                            " WHERE backend_xid IS NOT NULL")[0][0]
-                        .c_str();
-    }
-    ASSERT_TRUE(postgres->Crash().ok());
-    ASSERT_TRUE(postgres->StartAgain().ok());
+  {
     pqxx::connection connection(url);
     pqxx::nontransaction work(connection);
-    while (work.exec("SELECT pg_current_xact_id()")[0][0].as<int64_t>() <=
-           std::stoll(lost_number)) {
-    }
-    ASSERT_EQ(work.exec("SELECT pg_xact_status('" + lost_number + "'::xid8)")[0][0].c_str(),
-              std::string("committed"))
-        << "its number is another's";
-  });
-  const Command start = Make("a", domain::Start{});
-  const Outcome started = ApplyTo(*store, {start})[0];
-  ASSERT_FALSE(lost_number.empty());
-  EXPECT_EQ(started.reason, Reason::kStoreUnavailable);
+    lost_number = work.exec(
+                          "SELECT backend_xid FROM pg_stat_activity"
+                          " WHERE backend_xid IS NOT NULL")[0][0]
+                      .c_str();
+  }
+  ASSERT_TRUE(postgres->Crash().ok());
+  ASSERT_TRUE(postgres->StartAgain().ok());
+  pqxx::connection connection(url);
+  pqxx::nontransaction work(connection);
+  while (work.exec("SELECT pg_current_xact_id()")[0][0].as<int64_t>() <= std::stoll(lost_number)) {
+  }
+  ASSERT_EQ(work.exec("SELECT pg_xact_status('" + lost_number + "'::xid8)")[0][0].c_str(),
+            std::string("committed"))
+      << "its number is another's";
+  proxy->Refuse(false);
+  EXPECT_EQ(started.get().reason, Reason::kStoreUnavailable);
   EXPECT_EQ(store->Get({"n", "a"}).task->status, Status::kPending);
   EXPECT_OK(ApplyTo(*store, {start})[0]);
 }
@@ -238,7 +249,7 @@ TEST_F(UnknownCommitTest, WhatIsNeverKnownIsUnavailableAndSafeToRepeat) {
   }
   store_ = Value(Open(url_, {}));
   const Command start = Make("a", domain::Start{.create_if_missing = true});
-  proxy_->LoseAnswersOfCommits(1);
+  proxy_->CutAfterRequest(1, {"COMMIT"});
   EXPECT_EQ(ApplyTo(*store_, {start})[0].reason, Reason::kStoreUnavailable);
   const Outcome again = ApplyTo(*store_, {start})[0];
   ASSERT_OK(again);

@@ -21,7 +21,7 @@
 #include "tests/e2e/api.h"
 #include "tests/e2e/world.h"
 #include "tests/support/child_process.h"
-#include "tests/support/cutting_proxy.h"
+#include "tests/support/fault_proxy.h"
 
 namespace tracker::e2e {
 namespace {
@@ -104,7 +104,7 @@ TEST_P(ClaimApiTest, EightClaimersInFourProcessesGetEachOfTwentyThousandTasksOnc
 
 TEST_P(ClaimApiTest, ALostAnswerIsGivenAgainToWhoRepeatsTheClaim) {
   testing::TrackerdProcess& server = world_.Serve(world_.NewStore(GetParam()));
-  auto proxy = testing::CuttingProxy::Start(PortOf(server.address()));
+  auto proxy = testing::FaultProxy::Start(PortOf(server.address()));
   ASSERT_TRUE(proxy.ok()) << proxy.status();
   Api direct(server.address());
   CreateMany(direct, 20);
@@ -112,7 +112,7 @@ TEST_P(ClaimApiTest, ALostAnswerIsGivenAgainToWhoRepeatsTheClaim) {
   (*proxy)->LoseAnswerWith(claim.lock());
   const auto lost = Api(absl::StrCat("127.0.0.1:", (*proxy)->port())).Call(claim);
   EXPECT_EQ(lost.code(), grpc::StatusCode::UNAVAILABLE) << lost.Verdict();
-  EXPECT_EQ((*proxy)->lost(), 1);
+  EXPECT_EQ((*proxy)->counts().lost_answers, 1);
   const auto again = direct.Call(claim);
   ASSERT_TRUE(again.ok()) << again.Verdict();
   const auto third = direct.Call(claim);
@@ -128,7 +128,7 @@ TEST_P(ClaimApiTest, ALostAnswerIsGivenAgainToWhoRepeatsTheClaim) {
 
 TEST_P(ClaimApiTest, WhatALostAnswerHeldComesBackByItself) {
   testing::TrackerdProcess& server = world_.Serve(world_.NewStore(GetParam()));
-  auto proxy = testing::CuttingProxy::Start(PortOf(server.address()));
+  auto proxy = testing::FaultProxy::Start(PortOf(server.address()));
   ASSERT_TRUE(proxy.ok()) << proxy.status();
   Api direct(server.address());
   CreateMany(direct, 20);

@@ -19,7 +19,7 @@
 #include "src/base/token.h"
 #include "tests/e2e/api.h"
 #include "tests/e2e/world.h"
-#include "tests/support/cutting_proxy.h"
+#include "tests/support/fault_proxy.h"
 
 namespace tracker::e2e {
 namespace {
@@ -53,7 +53,7 @@ class BrokenLink : public ::testing::Test {
  protected:
   BrokenLink() {
     const std::string url = world_.NewStore(Kind::kPostgres);
-    proxy_ = *testing::CuttingProxy::Start(SharedPostgres().port());
+    proxy_ = *testing::FaultProxy::Start(SharedPostgres().port());
     const std::string through =
         absl::StrReplaceAll(url, {{absl::StrCat(":", SharedPostgres().port(), "/"),
                                    absl::StrCat(":", proxy_->port(), "/")}});
@@ -67,7 +67,7 @@ class BrokenLink : public ::testing::Test {
   }
 
   World world_;
-  std::unique_ptr<testing::CuttingProxy> proxy_;
+  std::unique_ptr<testing::FaultProxy> proxy_;
   std::string first_address_, second_address_;
   std::unique_ptr<Api> first_, second_;
 };
@@ -191,7 +191,7 @@ TEST_F(BrokenLink, ACommitInDoubtIsAnsweredAsItWasThoughOthersHaveGoneOn) {
       kind.prepare(*second_, id, lock);
       v1::BatchRequest batch;
       *batch.add_operations() = kind.ask(id, lock);
-      proxy_->LoseAnswerOfCommitWith(id, [&] {
+      proxy_->CutAfterRequest(1, {"COMMIT", id}, [&] {
         if (kind.gone) {
           EXPECT_EQ(second_->Call(For<v1::CreateRequest>(id)).Verdict(), "OK");
         }
@@ -200,9 +200,9 @@ TEST_F(BrokenLink, ACommitInDoubtIsAnsweredAsItWasThoughOthersHaveGoneOn) {
         }
         EXPECT_EQ(second_->Call(StartOf(id, others)).Verdict(), "OK");
       });
-      const int lost = proxy_->lost();
+      const int64_t lost = proxy_->counts().lost_answers;
       const auto reply = first_->Call(batch);
-      EXPECT_EQ(proxy_->lost(), lost + 1);
+      EXPECT_EQ(proxy_->counts().lost_answers, lost + 1);
       ASSERT_TRUE(reply.ok()) << reply.Verdict();
       ASSERT_TRUE(reply.body.results(0).has_task())
           << RefusalOf(reply.body.results(0).error()).reason;

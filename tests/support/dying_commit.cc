@@ -1,94 +1,95 @@
-// A library to be preloaded into a program that writes an SQLite file: it kills the program in the
-// middle of a commit. The file TRACKER_TEST_DYING_COMMIT holds a number, eight bytes in the
-// machine's order; 0: nothing happens. Each write to a database or its log, and each flush of one,
-// counts it down; the one that brings it to 0 is the program's last, and an odd one does not happen
-// any more. So a test that tries one number after the other kills it before and after each step.
-#include <dlfcn.h>
+// A library to be preloaded into a trackerd that a test has die in the middle of a SQLite commit.
+// SQLite writes with pwrite64 and flushes with fdatasync or fsync; the moments just before and just
+// after each such call on a database file (.db) or its log (-wal) are counted. The file
+// TRACKER_TEST_DEATH_FILE has a number of 64 bits: at 0 nothing happens; else each moment counts it
+// down, and the process kills itself at that which brings it to 0. What of the call's bytes the
+// kernel has is all that is left then, as after any kill -9; a power cut may leave less, which this
+// does not show.
+//
+// From within, since no signal from outside meets such a moment by aim.
 #include <fcntl.h>
-#include <limits.h>
 #include <signal.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
 #include <sys/mman.h>
+#include <sys/syscall.h>
 #include <sys/types.h>
 #include <unistd.h>
 
 #include <atomic>
 #include <cstdint>
+#include <cstdio>
+#include <cstdlib>
+#include <cstring>
 
 namespace {
 
-// Shared with whoever arms it.
-std::atomic<int64_t>* Countdown() {
-  static std::atomic<int64_t>* const countdown = []() -> std::atomic<int64_t>* {
-    static std::atomic<int64_t> never{0};
-    const char* path = getenv("TRACKER_TEST_DYING_COMMIT");
+using Countdown = std::atomic<int64_t>;
+static_assert(sizeof(Countdown) == sizeof(int64_t) && Countdown::is_always_lock_free);
+
+// Shared with the test; null: there is none.
+Countdown* TheCountdown() {
+  static Countdown* const countdown = []() -> Countdown* {
+    const char* path = getenv("TRACKER_TEST_DEATH_FILE");
     const int file = path != nullptr ? open(path, O_RDWR | O_CLOEXEC) : -1;
-    if (file < 0) return &never;
-    void* mapped = mmap(nullptr, sizeof(int64_t), PROT_READ | PROT_WRITE, MAP_SHARED, file, 0);
+    if (file < 0) return nullptr;
+    void* mapped = mmap(nullptr, sizeof(Countdown), PROT_READ | PROT_WRITE, MAP_SHARED, file, 0);
     close(file);
-    return mapped == MAP_FAILED ? &never : static_cast<std::atomic<int64_t>*>(mapped);
+    return mapped == MAP_FAILED ? nullptr : static_cast<Countdown*>(mapped);
   }();
   return countdown;
 }
 
+bool EndsWith(const char* text, size_t size, const char* end) {
+  const size_t end_size = strlen(end);
+  return size >= end_size && memcmp(text + size - end_size, end, end_size) == 0;
+}
+
 bool IsDatabase(int file) {
   char link[64];
-  char path[PATH_MAX];
-  snprintf(link, sizeof(link), "/proc/self/fd/%d", file);
-  const ssize_t length = readlink(link, path, sizeof(path) - 1);
-  if (length < 4) return false;
-  path[length] = '\0';
-  return strcmp(path + length - 4, "-wal") == 0 || strcmp(path + length - 3, ".db") == 0;
+  char path[4096];
+  (void)snprintf(link, sizeof(link), "/proc/self/fd/%d", file);
+  const ssize_t size = readlink(link, path, sizeof(path));
+  if (size <= 0) return false;
+  return EndsWith(path, static_cast<size_t>(size), "-wal") ||
+         EndsWith(path, static_cast<size_t>(size), ".db");
 }
 
-// Steps left, this one included; 0: it is not one.
-int64_t Step(int file) {
-  std::atomic<int64_t>& countdown = *Countdown();
-  if (countdown.load(std::memory_order_relaxed) <= 0 || !IsDatabase(file)) return 0;
-  return countdown.fetch_sub(1);
-}
+// A moment at which the process may die.
+class Moments {
+ public:
+  explicit Moments(int file) : file_(file) { Pass(); }
+  ~Moments() { Pass(); }
+  Moments(const Moments&) = delete;
+  Moments& operator=(const Moments&) = delete;
 
-void Die() {
-  kill(getpid(), SIGKILL);
-  while (true) pause();
-}
+ private:
+  void Pass() const {
+    Countdown* const countdown = TheCountdown();
+    if (countdown == nullptr || countdown->load() <= 0 || !IsDatabase(file_)) return;
+    if (countdown->fetch_sub(1) != 1) return;
+    kill(getpid(), SIGKILL);
+    while (true) pause();
+  }
 
-template <typename Function>
-Function Next(const char* name) {
-  return reinterpret_cast<Function>(dlsym(RTLD_NEXT, name));
-}
-
-template <typename Call>
-auto Do(int file, const Call& call) {
-  // The greatest number seen is the one that it was armed with.
-  static std::atomic<int64_t> armed{0};
-  const int64_t left = Step(file);
-  if (left > armed) armed = left;
-  if (left == 1 && armed % 2 == 1) Die();
-  const auto result = call();
-  if (left == 1) Die();
-  return result;
-}
+  const int file_;
+};
 
 }  // namespace
 
 extern "C" {
 
-ssize_t pwrite64(int file, const void* bytes, size_t count, off64_t offset) {
-  static const auto next = Next<decltype(&pwrite64)>("pwrite64");
-  return Do(file, [&] { return next(file, bytes, count, offset); });
-}
-
-int fsync(int file) {
-  static const auto next = Next<decltype(&fsync)>("fsync");
-  return Do(file, [&] { return next(file); });
+ssize_t pwrite64(int file, const void* bytes, size_t size, off64_t offset) {
+  const Moments moments(file);
+  return syscall(SYS_pwrite64, file, bytes, size, offset);
 }
 
 int fdatasync(int file) {
-  static const auto next = Next<decltype(&fdatasync)>("fdatasync");
-  return Do(file, [&] { return next(file); });
+  const Moments moments(file);
+  return static_cast<int>(syscall(SYS_fdatasync, file));
+}
+
+int fsync(int file) {
+  const Moments moments(file);
+  return static_cast<int>(syscall(SYS_fsync, file));
 }
 
 }  // extern "C"

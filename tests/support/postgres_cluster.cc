@@ -96,6 +96,7 @@ absl::StatusOr<std::unique_ptr<PostgresCluster>> PostgresCluster::Start(
 }
 
 PostgresCluster::~PostgresCluster() {
+  if (!frozen_.empty()) KillAtOnce().IgnoreError();
   if (running()) Crash().IgnoreError();
 }
 
@@ -132,17 +133,21 @@ absl::Status PostgresCluster::RunInitdb(const std::vector<std::string>& locale_a
                                       "--encoding=UTF8",
                                       "--no-sync"};
   command.insert(command.end(), locale_arguments.begin(), locale_arguments.end());
+  return RunToEnd(command);
+}
+
+absl::Status PostgresCluster::RunToEnd(const std::vector<std::string>& command) {
   const absl::StatusOr<pid_t> pid = StartProgram(command);
   if (!pid.ok()) return pid.status();
   int exit_status = 0;
   if (!WaitForChild(*pid, kStartTimeout, &exit_status)) {
     kill(*pid, SIGKILL);
     WaitForChild(*pid, kStopTimeout, nullptr);
-    return absl::DeadlineExceededError("initdb did not end");
+    return absl::DeadlineExceededError(absl::StrCat(command[0], " did not end"));
   }
   if (exit_status != 0) {
     return absl::InternalError(
-        absl::StrCat("initdb ended with ", DescribeExit(exit_status), ": ", LogTail()));
+        absl::StrCat(command[0], " ended with ", DescribeExit(exit_status), ": ", LogTail()));
   }
   return absl::OkStatus();
 }
@@ -155,13 +160,18 @@ absl::Status PostgresCluster::Initialize(const PostgresClusterOptions& options) 
   }
   // A server of before 15, or one built without ICU.
   if (!status.ok()) status = RunInitdb({"--locale=C"});
-  if (!status.ok()) return status;
+  if (status.ok()) UseSettings(options);
+  return status;
+}
+
+void PostgresCluster::UseSettings(const PostgresClusterOptions& options) {
   settings_ = {"listen_addresses=127.0.0.1",
                absl::StrCat("unix_socket_directories=", folder_->path()),
                absl::StrCat("max_connections=", options.max_connections),
-               absl::StrCat("fsync=", options.fsync ? "on" : "off"), "logging_collector=off"};
+               absl::StrCat("fsync=", options.fsync ? "on" : "off"), "logging_collector=off",
+               // In the cluster's folder: what a killed server leaves in memory would stay there.
+               "dynamic_shared_memory_type=mmap"};
   settings_.insert(settings_.end(), options.settings.begin(), options.settings.end());
-  return absl::OkStatus();
 }
 
 absl::Status PostgresCluster::StartOnFreePort() {
@@ -218,6 +228,7 @@ absl::Status PostgresCluster::Crash() { return StopBy(SIGQUIT); }
 
 absl::Status PostgresCluster::StopBy(int signal) {
   if (!running()) return absl::FailedPreconditionError("PostgreSQL is not running");
+  if (!frozen_.empty()) return KillAtOnce();
   kill(server_, signal);
   if (!WaitForChild(server_, kStopTimeout, nullptr)) {
     kill(server_, SIGKILL);
@@ -227,6 +238,12 @@ absl::Status PostgresCluster::StopBy(int signal) {
   }
   server_ = -1;
   return absl::OkStatus();
+}
+
+bool PostgresCluster::AwaitEnd(absl::Duration timeout) {
+  if (running() && !WaitForChild(server_, timeout, nullptr)) return false;
+  server_ = -1;
+  return true;
 }
 
 std::string PostgresCluster::Url(absl::string_view database) const {

@@ -6,8 +6,10 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <atomic>
 #include <filesystem>
 #include <pqxx/pqxx>
+#include <thread>
 
 #include "absl/strings/match.h"
 #include "absl/time/clock.h"
@@ -57,6 +59,77 @@ TEST(PostgresClusterTest, RunsBelowAFolderThatIsClosedToOthers) {
   auto cluster = PostgresCluster::Start({.fsync = false, .parent_folder = closed});
   ASSERT_TRUE(cluster.ok()) << cluster.status();
   EXPECT_TRUE((*cluster)->CreateDatabase("db").ok());
+}
+
+void Execute(const std::string& url, const std::string& sql) {
+  pqxx::connection connection(url);
+  pqxx::nontransaction(connection).exec(sql);
+}
+
+TEST(PostgresClusterTest, KilledAtOnceItLeavesNoProcessAndNoCommitIsLost) {
+  auto cluster = PostgresCluster::Start();
+  ASSERT_TRUE(cluster.ok()) << cluster.status();
+  const std::string url = (*cluster)->Url("postgres");
+  Execute(url, "CREATE TABLE t (n int); INSERT INTO t VALUES (1)");
+  pqxx::connection open(url);
+  const pid_t backend = open.backendpid();
+  EXPECT_EQ(kill(backend, 0), 0);
+  ASSERT_TRUE((*cluster)->KillAtOnce().ok());
+  EXPECT_NE(kill(backend, 0), 0);
+  EXPECT_FALSE((*cluster)->running());
+  ASSERT_TRUE((*cluster)->StartAgain().ok()) << (*cluster)->LogTail();
+  EXPECT_EQ(CountRows(url), 1);
+}
+
+TEST(PostgresClusterTest, AFrozenOneAnswersNobodyUntilItIsThawed) {
+  auto cluster = PostgresCluster::Start({.fsync = false});
+  ASSERT_TRUE(cluster.ok()) << cluster.status();
+  const std::string url = (*cluster)->Url("postgres");
+  ASSERT_TRUE((*cluster)->Freeze().ok());
+  EXPECT_THROW(pqxx::connection(url + "?connect_timeout=2"), pqxx::broken_connection);
+  (*cluster)->Thaw();
+  EXPECT_NO_THROW(pqxx::connection(url + "?connect_timeout=20"));
+  ASSERT_TRUE((*cluster)->Freeze().ok());
+  cluster->reset();
+}
+
+TEST(PostgresClusterTest, AStandbyHasEachCommitThatWasAnsweredAndTakesThePrimarysPlace) {
+  auto primary = PostgresCluster::Start();
+  ASSERT_TRUE(primary.ok()) << primary.status();
+  ASSERT_TRUE((*primary)->CreateDatabase("db").ok());
+  auto standby = (*primary)->StartStandby();
+  ASSERT_TRUE(standby.ok()) << standby.status();
+  const std::string url = (*standby)->Url("db");
+  Execute((*primary)->Url("db"), "CREATE TABLE t (n int)");
+  Execute((*primary)->Url("db"), "INSERT INTO t SELECT generate_series(1, 1000)");
+  EXPECT_THROW(Execute(url, "INSERT INTO t VALUES (0)"), pqxx::sql_error) << "it is a standby";
+  ASSERT_TRUE((*primary)->KillAtOnce().ok());
+  ASSERT_TRUE((*standby)->Promote().ok());
+  Execute(url, "INSERT INTO t VALUES (0)");
+  EXPECT_EQ(CountRows(url), 1001);
+}
+
+TEST(PostgresClusterTest, WithoutItsStandbyThePrimaryAnswersNoCommit) {
+  auto primary = PostgresCluster::Start();
+  ASSERT_TRUE(primary.ok()) << primary.status();
+  const std::string url = (*primary)->Url("postgres");
+  auto standby = (*primary)->StartStandby();
+  ASSERT_TRUE(standby.ok()) << standby.status();
+  Execute(url, "CREATE TABLE t (n int)");
+  ASSERT_TRUE((*standby)->Freeze().ok());
+  std::atomic<bool> answered{false};
+  std::thread writer([&] {
+    Execute(url, "INSERT INTO t VALUES (1)");
+    answered = true;
+  });
+  absl::SleepFor(absl::Milliseconds(300));
+  EXPECT_FALSE(answered);
+  (*standby)->Thaw();
+  writer.join();
+  ASSERT_TRUE((*standby)->KillAtOnce().ok());
+  ASSERT_TRUE((*primary)->Alter("synchronous_standby_names", "").ok());
+  Execute(url, "INSERT INTO t VALUES (2)");
+  EXPECT_EQ(CountRows(url), 2);
 }
 
 TEST(PostgresClusterTest, SaysWhyItCannotStart) {

@@ -6,55 +6,55 @@
 #include <unistd.h>
 
 #include <cerrno>
-#include <vector>
+#include <utility>
 
 #include "absl/strings/str_cat.h"
 
 namespace tracker::testing {
-namespace {
 
-constexpr size_t kChunk = 1024 * 1024;
-
-}  // namespace
-
-absl::StatusOr<std::unique_ptr<SmallDisk>> SmallDisk::Mount(int mebibytes) {
-  std::unique_ptr<SmallDisk> disk(new SmallDisk);
+absl::StatusOr<std::unique_ptr<SmallDisk>> SmallDisk::Mount(int64_t bytes) {
   absl::StatusOr<std::unique_ptr<GuardedFolder>> folder = GuardedFolder::Make(TemporaryParent());
   if (!folder.ok()) return folder.status();
+  std::unique_ptr<SmallDisk> disk(new SmallDisk);
   disk->folder_ = *std::move(folder);
-  disk->path_ = disk->folder_->path() + "/disk";
-  if (mkdir(disk->path_.c_str(), 0755) != 0)
-    return absl::ErrnoToStatus(errno, "cannot make a folder for a small disk");
-  const std::string size = absl::StrCat("mode=1777,size=", mebibytes, "m");
-  if (mount("tmpfs", disk->path_.c_str(), "tmpfs", MS_NOSUID | MS_NODEV, size.c_str()) != 0)
+  // Short: a socket's path may lie below.
+  disk->path_ = disk->folder_->path() + "/d";
+  if (mkdir(disk->path_.c_str(), 0755) != 0) {
+    return absl::ErrnoToStatus(errno, absl::StrCat("cannot make ", disk->path_));
+  }
+  const std::string options = absl::StrCat("mode=1777,size=", bytes);
+  if (mount("tmpfs", disk->path_.c_str(), "tmpfs", MS_NOSUID | MS_NODEV, options.c_str()) != 0) {
+    if (errno == EPERM || errno == EACCES) {
+      return absl::PermissionDeniedError(
+          "a small disk cannot be mounted here: that needs root with CAP_SYS_ADMIN, which a "
+          "container mostly does not have");
+    }
     return absl::ErrnoToStatus(errno, "a small disk cannot be mounted");
+  }
   disk->mounted_ = true;
   return disk;
 }
 
 SmallDisk::~SmallDisk() {
-  // Whatever still has a file open there keeps it, and nobody else sees it.
+  // Also while a file in it is still open.
   if (mounted_) umount2(path_.c_str(), MNT_DETACH);
 }
 
 absl::Status SmallDisk::Fill() {
-  const std::string ballast = path_ + "/ballast";
-  const int file = open(ballast.c_str(), O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600);
-  if (file < 0) return absl::ErrnoToStatus(errno, "cannot write the ballast");
-  const std::vector<char> chunk(kChunk, '.');
-  // In ever smaller pieces, to the last byte.
-  for (size_t piece = kChunk; piece > 0;) {
-    if (write(file, chunk.data(), piece) <= 0) piece /= 2;
+  const int file = open(Ballast().c_str(), O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0644);
+  if (file < 0) return absl::ErrnoToStatus(errno, absl::StrCat("cannot write ", Ballast()));
+  const std::string much(1024 * 1024, 'x');
+  while (write(file, much.data(), much.size()) > 0) {
   }
-  const bool full = errno == ENOSPC;
+  const int error = errno;
   close(file);
-  return full ? absl::OkStatus() : absl::InternalError("the small disk does not fill");
+  return error == ENOSPC ? absl::OkStatus()
+                         : absl::ErrnoToStatus(error, absl::StrCat("cannot fill ", path_));
 }
 
 absl::Status SmallDisk::Free() {
-  if (unlink((path_ + "/ballast").c_str()) != 0)
-    return absl::ErrnoToStatus(errno, "cannot take the ballast away");
-  return absl::OkStatus();
+  if (unlink(Ballast().c_str()) == 0) return absl::OkStatus();
+  return absl::ErrnoToStatus(errno, absl::StrCat("cannot remove ", Ballast()));
 }
 
 }  // namespace tracker::testing

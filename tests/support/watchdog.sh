@@ -25,8 +25,10 @@ clean() {
     sleep 0.1
     tries=$((tries + 1))
   done
-  # A small disk of a test that was killed (small_disk.h).
-  if [ -d "$1/disk" ]; then umount -l "$1/disk" 2>/dev/null || true; fi
+  # The small disks of tests, the innermost first.
+  awk -v below="$1/" 'index($2, below) == 1 { print $2 }' /proc/self/mounts | sort -r | while read -r disk; do
+    umount -l -- "$disk"
+  done
   rm -rf -- "$1"
 }
 

@@ -75,6 +75,21 @@ TEST(ConnectionSettings, TimeLimitsAreAddedWhereThereAreNone) {
   EXPECT_EQ(Parsed("postgresql://u:connect_timeout@h/db")["connect_timeout"], "5");
 }
 
+TEST(ConnectionSettings, OfSeveralServersThePrimaryIsTaken) {
+  for (const char* text : {"postgresql://u@a:1,b:2/db", "host=a,b port=1,2 user=u dbname=db",
+                           "postgresql:///db?host=a,b&port=1,2&user=u"}) {
+    SCOPED_TRACE(text);
+    std::map<std::string, std::string> parsed = Parsed(text);
+    EXPECT_EQ(parsed["host"], "a,b");
+    EXPECT_EQ(parsed["port"], "1,2");
+    EXPECT_EQ(parsed["target_session_attrs"], "read-write");
+  }
+  EXPECT_EQ(Parsed("postgresql://a,b/db?target_session_attrs=primary")["target_session_attrs"],
+            "primary");
+  EXPECT_EQ(Parsed("host=a,b target_session_attrs=primary")["target_session_attrs"], "primary");
+  EXPECT_FALSE(Parsed("postgresql://a/db").contains("target_session_attrs"));
+}
+
 TEST(ConnectionSettings, WhatIsShownHasNoPassword) {
   const std::pair<const char*, const char*> texts[] = {
       {"postgresql://u:secret@h:5/db", "postgresql://u:***@h:5/db"},

@@ -7,6 +7,8 @@
 #include "absl/strings/match.h"
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
+#include "src/store/postgres/latest_history.h"
+#include "src/store/postgres/silence_watch.h"
 #include "src/store/trouble.h"
 
 #if !defined(PQXX_VERSION_MAJOR)
@@ -107,7 +109,10 @@ int64_t Rows::Int(int row, int column) const {
 
 struct Connection::Impl {
   explicit Impl(const ConnectionSettings& from)
-      : settings(from), connection(from.keywords), session(connection) {}
+      : settings(from),
+        connection(from.keywords),
+        watched(settings.silence_watch.get(), connection.sock()),
+        session(connection) {}
 
   // Tells of the error, and answers it as a status.
   absl::Status Trouble(absl::StatusCode code, const std::string& state, absl::string_view what) {
@@ -134,6 +139,7 @@ struct Connection::Impl {
 
   const ConnectionSettings settings;
   pqxx::connection connection;
+  SilenceWatch::Watched watched;
   // Sends what it is given as it is: the transactions are written out, to save round trips.
   pqxx::nontransaction session;
   // By the address of the static Statement.
@@ -182,12 +188,21 @@ auto Connection::Guard(const Body& body) -> decltype(body()) {
 absl::StatusOr<std::unique_ptr<Connection>> Connection::Open(const ConnectionSettings& settings) {
   try {
     auto impl = std::make_unique<Impl>(settings);
-    for (const char* sql : kSession) impl->session.exec(sql);
+    for (const char* sql : kSession) {
+      const SilenceWatch::Watched::Statement statement(&impl->watched);
+      impl->session.exec(sql);
+    }
     BeTerse(impl->connection);
     ForbidSilentReconnect(impl->connection);
     std::unique_ptr<Connection> connection(new Connection(std::move(impl)));
     connection->Identify();
-    return connection;
+    LatestHistory* const latest = settings.latest_history.get();
+    if (latest == nullptr || latest->Admit(connection->history())) return connection;
+    const std::string text = absl::StrCat(
+        "the server is at ", connection->history(), " (system/timeline), and another one is at ",
+        latest->Get(), ": this is an old primary, which must be stopped or fenced");
+    if (settings.on_event) settings.on_event({.name = "database_superseded", .text = text});
+    return DatabaseError(absl::StatusCode::kUnavailable, kSeeLog, text);
   } catch (const std::exception& e) {
     const std::string text = WithoutSecrets(settings, OneLine(e.what()));
     if (settings.on_event) settings.on_event({.name = "database_unreachable", .text = text});
@@ -217,6 +232,7 @@ void Connection::Identify() {
 
 absl::StatusOr<Rows> Connection::ExecuteText(const std::string& sql) {
   return Guard([&]() -> absl::StatusOr<Rows> {
+    const SilenceWatch::Watched::Statement statement(&impl_->watched);
     return Rows(std::make_shared<Rows::Data>(Rows::Data{impl_->session.exec(sql)}));
   });
 }

@@ -2,6 +2,8 @@
 
 #include <utility>
 
+#include "src/store/postgres/latest_history.h"
+
 namespace tracker::store::postgres {
 
 ConnectionPool::Lease::~Lease() {
@@ -16,9 +18,12 @@ absl::StatusOr<ConnectionPool::Lease> ConnectionPool::Acquire() {
     mutex_.Await(absl::Condition(
         +[](int* free) { return *free > 0; }, &free_));
     --free_;
-    if (!idle_.empty()) {
+    while (!idle_.empty()) {
       std::unique_ptr<Connection> connection = std::move(idle_.back());
       idle_.pop_back();
+      // Another pool may have met a primary that has taken this one's place.
+      const LatestHistory* const latest = settings_.latest_history.get();
+      if (latest != nullptr && !latest->IsCurrent(connection->history())) continue;
       return Lease(this, std::move(connection));
     }
   }

@@ -100,6 +100,11 @@ class Reader {
 
   absl::StatusOr<ConnectionSettings> Take() && {
     ConnectionSettings settings;
+    // Of several servers one is the primary; libpq by itself takes the first that is there.
+    const auto host = parameters_.find("host");
+    if (host != parameters_.end() && absl::StrContains(host->second, ",")) {
+      parameters_.emplace("target_session_attrs", "read-write");
+    }
     for (const auto& [name, value] : kDefaults) {
       if (KnownParameters().contains(std::string(name)))
         parameters_.emplace(std::string(name), value);

@@ -4,6 +4,7 @@
 #pragma once
 
 #include <functional>
+#include <memory>
 #include <string>
 #include <vector>
 
@@ -12,6 +13,9 @@
 #include "src/store/store.h"
 
 namespace tracker::store::postgres {
+
+class LatestHistory;
+class SilenceWatch;
 
 struct ConnectionSettings {
   // For libpq: keywords with quoted values, our time limits among them.
@@ -22,6 +26,10 @@ struct ConnectionSettings {
   std::vector<std::string> secrets;
   // As OpenOptions::on_event.
   std::function<void(const StoreEvent&)> on_event;
+  // Of the connections that are opened with these settings; null: nobody watches them.
+  std::shared_ptr<SilenceWatch> silence_watch;
+  // Of the same; null: they are taken as they are.
+  std::shared_ptr<LatestHistory> latest_history;
 };
 
 // Whether the text means a PostgreSQL: "postgresql://...", "postgres://...", or "keyword=...".

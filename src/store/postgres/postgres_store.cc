@@ -13,11 +13,13 @@
 #include "src/store/postgres/connection_settings.h"
 #include "src/store/postgres/count_folder.h"
 #include "src/store/postgres/counters.h"
+#include "src/store/postgres/latest_history.h"
 #include "src/store/postgres/list.h"
 #include "src/store/postgres/migrate.h"
 #include "src/store/postgres/policies.h"
 #include "src/store/postgres/read.h"
 #include "src/store/postgres/reader.h"
+#include "src/store/postgres/silence_watch.h"
 #include "src/store/postgres/vacuum.h"
 #include "src/store/postgres/writer.h"
 
@@ -230,6 +232,8 @@ absl::StatusOr<std::unique_ptr<Store>> OpenPostgres(const std::string& url,
   absl::StatusOr<int> buckets = postgres::ReadBuckets(**connection);
   if (!buckets.ok()) return CannotOpen(*settings, buckets.status(), "");
   settings->on_event = options.on_event;
+  settings->latest_history = std::make_shared<postgres::LatestHistory>();
+  settings->silence_watch = std::make_shared<postgres::SilenceWatch>(options.on_event);
   return std::make_unique<PostgresStore>(*settings, *buckets, options);
 }
 

@@ -117,9 +117,14 @@ absl::StatusOr<FinishedPage> ListFinished(const ReadAccess& read, const Finished
 }
 
 absl::Status Ping(const ReadAccess& read) {
-  absl::StatusOr<Rows> rows = read.Read({kPing, {}});
+  absl::StatusOr<Rows> rows = read.With([](Connection& connection) -> absl::StatusOr<Rows> {
+    absl::StatusOr<Rows> answer = connection.Execute({kPing, {}});
+    if (!answer.ok() || answer->Text(0, 0) == "f") return answer;
+    // Another server may be the primary by now: a new connection finds it.
+    connection.Abandon();
+    return absl::UnavailableError("the database is read-only");
+  });
   if (!rows.ok()) return rows.status();
-  if (rows->Text(0, 0) != "f") return absl::UnavailableError("the database is read-only");
   if (!rows->IsNull(0, 2)) {
     return DatabaseError(absl::StatusCode::kUnavailable,
                          absl::StrCat("the database's role may not write: ", kSeeLog),
