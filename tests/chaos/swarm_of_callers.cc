@@ -171,14 +171,14 @@ void SwarmOfCallers::RunWhile(const Condition& condition) {
   }
 }
 
-void SwarmOfCallers::RunFor(absl::Duration time) {
-  const absl::Time end = absl::Now() + time;
-  RunWhile([end] { return absl::Now() < end; });
-}
-
 void SwarmOfCallers::RunUntilOverloaded(int64_t count, absl::Duration limit) {
   const absl::Time end = absl::Now() + limit;
   RunWhile([&] { return told_.overloaded < count && absl::Now() < end; });
+}
+
+void SwarmOfCallers::RunUntilFinished(size_t count, absl::Duration limit) {
+  const absl::Time end = absl::Now() + limit;
+  RunWhile([&] { return told_.finished.size() < count && absl::Now() < end; });
 }
 
 void SwarmOfCallers::HangUp() {

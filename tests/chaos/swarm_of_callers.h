@@ -39,10 +39,10 @@ class SwarmOfCallers {
   SwarmOfCallers(const SwarmOfCallers&) = delete;
   SwarmOfCallers& operator=(const SwarmOfCallers&) = delete;
 
-  // Goes on for so long.
-  void RunFor(absl::Duration time);
-  // Until so many calls were turned away, or the time is up.
+  // Goes on until so many calls were turned away, or the time is up.
   void RunUntilOverloaded(int64_t count, absl::Duration limit);
+  // The same for tasks that were finished.
+  void RunUntilFinished(size_t count, absl::Duration limit);
   // Cancels all calls that are under way, and goes on with none.
   void HangUp();
   // Awaits what is under way, and goes on with none.

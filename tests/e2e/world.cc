@@ -25,6 +25,8 @@ namespace fs = std::filesystem;
 class PostgresLock : public StoreLock {
  public:
   explicit PostgresLock(const std::string& url) : connection_(url), work_(connection_) {
+    // A Start of a task by its name touches no entry of `ready`. Reads go on, as in SQLite.
+    work_->exec("LOCK TABLE tracker.task IN EXCLUSIVE MODE");
     work_->exec("LOCK TABLE tracker.ready IN ACCESS EXCLUSIVE MODE");
   }
   void Unlock() override { work_.reset(); }
