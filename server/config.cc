@@ -3,6 +3,8 @@
 #include <CLI/CLI.hpp>
 #include <algorithm>
 #include <cstdlib>
+#include <istream>
+#include <memory>
 #include <utility>
 #include <vector>
 
@@ -61,6 +63,21 @@ std::string EnvironmentName(absl::string_view flag) {
                                       absl::StripPrefix(flag, "--"), {{"-", "_"}})));
 }
 
+// As CLI11 reads it, but for a key with an empty array (lanes = []): CLI11 would look at its first
+// value.
+class ConfigFileReader : public CLI::ConfigTOML {
+ public:
+  std::vector<CLI::ConfigItem> from_config(std::istream& input) const override {
+    std::vector<CLI::ConfigItem> items = CLI::ConfigTOML::from_config(input);
+    for (const CLI::ConfigItem& item : items) {
+      const bool section = item.name == "++" || item.name == "--";
+      if (item.inputs.empty() && !section)
+        throw CLI::ConfigError(absl::StrCat("the key ", item.name, " has no value"));
+    }
+    return items;
+  }
+};
+
 // Names and what they stand for, in the order to show them.
 template <typename T>
 using Choices = std::vector<std::pair<std::string, T>>;
@@ -111,6 +128,7 @@ class Parser {
         "--config")
         ->type_name("FILE")
         ->group("Configuration");
+    app_.config_formatter(std::make_shared<ConfigFileReader>());
     app_.allow_config_extras(CLI::config_extras_mode::error);
     app_.fallthrough();
     migrate_ = app_.add_subcommand("migrate", "Apply the store's migrations and leave");

@@ -72,6 +72,8 @@ size_t JudgeHistory(const std::vector<Exchange>& history, absl::Duration offset)
       verdict.tasks, verdict.versions, verdict.answered, verdict.unanswered, verdict.assumed);
   for (size_t i = 0; i < std::min(kShownViolations, verdict.violations.size()); ++i)
     std::printf("VIOLATION %s\n", Show(verdict.violations[i]).c_str());
+  for (const Violation& undecided : verdict.undecided)
+    std::printf("UNDECIDED %s\n", Show(undecided).c_str());
   for (size_t i = 0; i < std::min(kShownViolations, acts.surprises.size()); ++i)
     std::printf("SURPRISE %s\n", acts.surprises[i].c_str());
   return verdict.violations.size() + acts.surprises.size();

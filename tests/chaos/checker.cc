@@ -44,18 +44,20 @@ Lives TakeLivesApart(const std::vector<Act>& acts) {
   Lives lives;
   std::set<const Act*> taken;
   for (const auto& [created, of_one] : by_create_time) {
-    const bool one_call = std::all_of(of_one.begin(), of_one.end(), [&](const Act* act) {
-      return act->exchange == of_one[0]->exchange && act->asks == Asks::kWrite;
-    });
+    const bool one_version =
+        std::all_of(of_one.begin(), of_one.end(), [created = created](const Act* act) {
+          return TimeOf(act->shown->update_time()) == created;
+        });
     const bool deleted = std::any_of(of_one.begin(), of_one.end(), [](const Act* act) {
       return act->told == Told::kDone &&
              std::holds_alternative<domain::Delete>(act->command.action);
     });
-    if (!one_call || !deleted) continue;
-    lives.within_a_batch.emplace_back();
-    for (const Act* act : of_one) {
-      lives.within_a_batch.back().push_back(*act);
-      taken.insert(act);
+    if (!one_version || !deleted) continue;
+    taken.insert(of_one.begin(), of_one.end());
+    std::vector<Act>& life = lives.within_a_commit.emplace_back();
+    for (const Act& act : acts) {
+      const bool of_it = std::find(of_one.begin(), of_one.end(), &act) != of_one.end();
+      if (of_it || act.told == Told::kNothing) life.push_back(act);
     }
   }
   std::set<const Exchange*> replaced;
@@ -82,12 +84,19 @@ Verdict Check(const Acts& acts, const Policies& policies) {
     ++verdict.tasks;
     for (const Act& act : of_task)
       ++(act.end == absl::InfiniteFuture() ? verdict.unanswered : verdict.answered);
-    for (Violation& violation : CheckRules(of_task, policy))
+    const Lives& lives = verdict.lives.emplace_back(TakeLivesApart(of_task));
+    for (Violation& violation : CheckRules(lives.rest, policy))
       verdict.violations.push_back(std::move(violation));
-    const WalkResult walked = WalkTask(of_task, policy);
-    verdict.versions += walked.versions;
-    verdict.assumed += walked.assumed;
-    if (walked.unexplained) verdict.violations.push_back(ViolationOf(key, *walked.unexplained));
+    const auto walk = [&, key = key](const std::vector<Act>& life) {
+      const WalkResult walked = WalkTask(life, policy);
+      verdict.versions += walked.versions;
+      verdict.assumed += walked.assumed;
+      if (!walked.unexplained) return;
+      (walked.unexplained->undecided ? verdict.undecided : verdict.violations)
+          .push_back(ViolationOf(key, *walked.unexplained));
+    };
+    walk(lives.rest);
+    for (const std::vector<Act>& life : lives.within_a_commit) walk(life);
   }
   return verdict;
 }

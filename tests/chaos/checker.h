@@ -13,15 +13,18 @@ namespace tracker::chaos {
 
 // The acts of one task, taken apart.
 struct Lives {
-  // What was made and deleted by one Batch: nobody else has ever seen it, no row was there to be
-  // locked, and so its times need not be in the order of the others. Each by itself.
-  std::vector<std::vector<Act>> within_a_batch;
+  // What one commit has made and deleted: nobody else has ever seen it, no row was there to be
+  // locked, and so its times need not be in the order of the others. Each by itself, with all acts
+  // that were not answered.
+  std::vector<std::vector<Act>> within_a_commit;
   // All else; in place of each of those an act that found no task.
   std::vector<Act> rest;
 };
 
 struct Verdict {
   std::vector<Violation> violations;
+  // Tasks whose later answers were not looked at: there were too many ways to try.
+  std::vector<Violation> undecided;
   // What was looked at: tasks, versions of them, acts with and without an answer, and effects that
   // had to be assumed, as nobody was told of them.
   int tasks = 0;

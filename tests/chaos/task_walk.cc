@@ -512,6 +512,7 @@ class Walk {
                             .why =
                                 "no order of what is known to have been asked "
                                 "leads to this answer"};
+    unexplained.undecided = undecided_;
     if (undecided_) unexplained.why = "undecided: there are too many ways to try";
     const bool first = version == versions_.cbegin();
     if (!first) unexplained.last = std::prev(version)->second;

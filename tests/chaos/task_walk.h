@@ -41,6 +41,8 @@ struct Unexplained {
   // The acts of the version before it.
   std::vector<const Act*> last;
   std::string why;
+  // The search was given up: there may be a way.
+  bool undecided = false;
 };
 
 struct WalkResult {

@@ -225,8 +225,8 @@ TEST_F(BrokenLink, ABatchOfSeveralInDoubtIsAnsweredAsItWas) {
     *batch.add_operations()->mutable_start() = StartOf(id, lock);
     *batch.add_operations()->mutable_heartbeat() = Held<v1::HeartbeatRequest>(id, lock);
     *batch.add_operations()->mutable_fail() = Held<v1::FailRequest>(id, lock);
-    proxy_->LoseAnswerOfCommitWith(
-        id, [&] { EXPECT_EQ(second_->Call(StartOf(id, others)).Verdict(), "OK"); });
+    proxy_->CutAfterRequest(1, {"COMMIT", id},
+                            [&] { EXPECT_EQ(second_->Call(StartOf(id, others)).Verdict(), "OK"); });
     const auto reply = first_->Call(batch);
     ASSERT_TRUE(reply.ok()) << reply.Verdict();
     for (const auto& result : reply.body.results()) {

@@ -13,6 +13,7 @@
 #include "server/batch_call.h"
 #include "server/decode.h"
 #include "server/errors.h"
+#include "server/logging.h"
 #include "server/struct_json.h"
 #include "server/wire.h"
 #include "src/base/limits.h"
@@ -128,6 +129,12 @@ constexpr Attempt kMethods[] = {
 
 }  // namespace
 }  // namespace tracker::fuzz
+
+// What protobuf has to say about each bad string would slow it down.
+extern "C" int LLVMFuzzerInitialize(int*, char***) {
+  tracker::server::TakeOverLibraryLogs();
+  return 0;
+}
 
 extern "C" int LLVMFuzzerTestOneInput(const uint8_t* bytes, size_t size) {
   using tracker::fuzz::kMethods;

@@ -145,6 +145,16 @@ TEST(Config, UnknownKeysOfTheFileAreRefused) {
   EXPECT_TRUE(absl::StrContains(parsed.output, "laens")) << parsed.output;
 }
 
+TEST(Config, AKeyOfTheFileWithoutAValueIsRefused) {
+  for (const char* text : {"lanes = []\n", "lanes = [ ]\n", "[default]\nstore = []\n"}) {
+    SCOPED_TRACE(text);
+    const ConfigFile file(text);
+    const ParsedConfig parsed = ParseConfig({"--config", file.path()});
+    EXPECT_EQ(parsed.exit_code, 2);
+    EXPECT_TRUE(absl::StrContains(parsed.output, "has no value")) << parsed.output;
+  }
+}
+
 TEST(Config, MigrateIsASubcommandThatTakesFlags) {
   for (const std::vector<std::string>& args :
        {std::vector<std::string>{"migrate", "--store", "sqlite:x.db"},

@@ -50,6 +50,7 @@ TEST(ConnectionSettings, AUrlIsReadAsLibpqReadsIt) {
            "host=h port=5 dbname=db user=u password=p",
            "  host = h  dbname='a b'  password='it\\'s \\\\'",
            "host=h password=a\\ b",
+           "host=h password=a\\",
            "host='' dbname=db",
        }) {
     SCOPED_TRACE(url);

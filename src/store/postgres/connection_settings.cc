@@ -272,7 +272,7 @@ class Reader {
   }
 
   // As libpq: NAME = VALUE, with spaces between; a value with spaces stands in quotes; \ before a
-  // character takes it as it is.
+  // character takes it as it is, and stands for nothing at the end.
   absl::Status ReadKeywords() {
     for (size_t at = SkipSpace(0); at < text_.size(); at = SkipSpace(at)) {
       const size_t name_begin = at;
@@ -288,7 +288,7 @@ class Reader {
       const size_t value_begin = at;
       std::string value;
       while (at < text_.size() && (quoted ? text_[at] != '\'' : !absl::ascii_isspace(text_[at]))) {
-        if (text_[at] == '\\' && at + 1 < text_.size()) ++at;
+        if (text_[at] == '\\' && ++at == text_.size()) break;
         value += text_[at++];
       }
       if (quoted && at == text_.size()) return Wrong("it has a quote (') without its other one");
