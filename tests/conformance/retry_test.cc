@@ -94,6 +94,17 @@ TEST_F(FailingTransactionTest, AServerThatHasBecomeReadOnlyIsLeftAndAnotherConne
   EXPECT_EQ(ApplyTo(*store_, {Make("b", domain::Create{})})[0].reason, Reason::kStoreUnavailable);
 }
 
+// The setting holds for sessions from their begin on: only a new connection can write again.
+TEST_F(FailingTransactionTest, HealthLeavesAServerThatHasBecomeReadOnly) {
+  pqxx::connection connection(url_);
+  pqxx::nontransaction work(connection);
+  const std::string database = work.quote_name(connection.dbname());
+  work.exec("ALTER DATABASE " + database + " SET default_transaction_read_only = on");
+  EXPECT_FALSE(store_->Ping().ok());
+  work.exec("ALTER DATABASE " + database + " RESET default_transaction_read_only");
+  EXPECT_OK(store_->Ping());
+}
+
 TEST_F(FailingTransactionTest, ABatchThatIsTooMuchForTheServerIsSplit) {
   FailNext(1, "54000");
   for (const Outcome& outcome :

@@ -1,8 +1,5 @@
 #include "tests/support/fault_proxy.h"
 
-#include <arpa/inet.h>
-#include <netinet/in.h>
-#include <netinet/tcp.h>
 #include <poll.h>
 #include <sys/eventfd.h>
 #include <sys/socket.h>
@@ -11,100 +8,20 @@
 #include <algorithm>
 #include <cerrno>
 #include <chrono>
-#include <deque>
 #include <optional>
 #include <utility>
 
 #include "absl/strings/match.h"
 #include "tests/support/http2_requests.h"
+#include "tests/support/in_transit.h"
+#include "tests/support/loopback.h"
 
 namespace tracker::testing {
 namespace {
 
 using Clock = std::chrono::steady_clock;
 
-constexpr size_t kPieceBytes = 64 * 1024;
-// No more of a direction is taken in while so much of it waits to go on.
-constexpr size_t kMostWaitingBytes = 1024 * 1024;
 constexpr std::chrono::seconds kServerLeftOpen(30);
-constexpr int kBacklog = 256;
-
-sockaddr_in Loopback(int port) {
-  sockaddr_in address = {};
-  address.sin_family = AF_INET;
-  address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-  address.sin_port = htons(static_cast<uint16_t>(port));
-  return address;
-}
-
-void SendAtOnce(int socket) {
-  const int on = 1;
-  setsockopt(socket, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
-}
-
-void Close(int* socket) {
-  if (*socket >= 0) close(*socket);
-  *socket = -1;
-}
-
-void Reset(int* socket) {
-  const linger at_once = {.l_onoff = 1, .l_linger = 0};
-  if (*socket >= 0) setsockopt(*socket, SOL_SOCKET, SO_LINGER, &at_once, sizeof(at_once));
-  Close(socket);
-}
-
-// Not yet connected, mostly; -1: it cannot be.
-int ConnectTo(int port) {
-  int server = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-  sockaddr_in address = Loopback(port);
-  if (connect(server, reinterpret_cast<sockaddr*>(&address), sizeof(address)) != 0 &&
-      errno != EINPROGRESS) {
-    Close(&server);
-  }
-  if (server >= 0) SendAtOnce(server);
-  return server;
-}
-
-// What one side has sent, and the other has not got yet.
-struct Direction {
-  struct Piece {
-    Clock::time_point due;
-    // Empty: the sender has closed.
-    std::string bytes;
-  };
-
-  void Add(std::string bytes, absl::Duration delay) {
-    ended = bytes.empty();
-    waiting_bytes += bytes.size();
-    pieces.push_back({Clock::now() + absl::ToChronoNanoseconds(delay), std::move(bytes)});
-  }
-
-  bool Readable() const { return !ended && waiting_bytes < kMostWaitingBytes; }
-
-  // Sends what is due; false: there is nothing more to come, or nobody to take it.
-  bool SendTo(int socket) {
-    blocked = false;
-    while (!pieces.empty() && pieces.front().due <= Clock::now()) {
-      std::string& bytes = pieces.front().bytes;
-      if (bytes.empty()) return false;
-      const ssize_t sent = send(socket, bytes.data(), bytes.size(), MSG_NOSIGNAL);
-      if (sent < 0) {
-        blocked = errno == EAGAIN;
-        return blocked;
-      }
-      waiting_bytes -= static_cast<size_t>(sent);
-      bytes.erase(0, static_cast<size_t>(sent));
-      if (bytes.empty()) pieces.pop_front();
-    }
-    return true;
-  }
-
-  std::deque<Piece> pieces;
-  size_t waiting_bytes = 0;
-  bool ended = false;
-  // The receiver takes nothing at the moment.
-  bool blocked = false;
-};
 
 }  // namespace
 
@@ -112,19 +29,19 @@ struct Direction {
 struct FaultProxy::Link {
   bool closed() const { return client < 0 && server < 0; }
   void CloseBoth() {
-    Close(&client);
-    Close(&server);
+    CloseSocket(&client);
+    CloseSocket(&server);
   }
   void ResetBoth() {
-    Reset(&client);
-    Reset(&server);
+    ResetSocket(&client);
+    ResetSocket(&server);
   }
 
   int client = -1;
   int server = -1;
   bool connecting = true;
-  Direction requests;
-  Direction answers;
+  InTransit requests;
+  InTransit answers;
   std::optional<bool> is_http2;
   Http2Requests http2;
 
@@ -178,16 +95,10 @@ absl::StatusOr<std::unique_ptr<FaultProxy>> FaultProxy::Start(int server_port) {
 
 absl::Status FaultProxy::Listen() {
   bell_ = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-  listener_ = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-  sockaddr_in address = Loopback(0);
-  socklen_t size = sizeof(address);
-  if (bell_ < 0 || listener_ < 0 ||
-      bind(listener_, reinterpret_cast<sockaddr*>(&address), size) != 0 ||
-      listen(listener_, kBacklog) != 0 ||
-      getsockname(listener_, reinterpret_cast<sockaddr*>(&address), &size) != 0) {
-    return absl::ErrnoToStatus(errno, "the proxy cannot listen");
-  }
-  port_ = ntohs(address.sin_port);
+  if (bell_ < 0) return absl::ErrnoToStatus(errno, "cannot make an eventfd");
+  const absl::StatusOr<int> listener = ListenOnFreePort(&port_);
+  if (!listener.ok()) return listener.status();
+  listener_ = *listener;
   return absl::OkStatus();
 }
 
@@ -209,8 +120,8 @@ FaultProxy::~FaultProxy() {
     if (link->meanwhile_thread.joinable()) link->meanwhile_thread.join();
     link->CloseBoth();
   }
-  Close(&listener_);
-  Close(&bell_);
+  CloseSocket(&listener_);
+  CloseSocket(&bell_);
 }
 
 void FaultProxy::Wake() const { (void)eventfd_write(bell_, 1); }
@@ -300,16 +211,16 @@ FaultProxy::Waiting FaultProxy::Prepare() const {
     if (link->server_open_until) waiting.Until(*link->server_open_until);
     if (!link->stalled()) {
       client.events = static_cast<int16_t>((link->requests.Readable() ? POLLIN : 0) |
-                                           (link->answers.blocked ? POLLOUT : 0));
+                                           (link->answers.blocked() ? POLLOUT : 0));
       server.events =
           static_cast<int16_t>((link->answers.Readable() ? POLLIN : 0) |
-                               (link->requests.blocked || link->connecting ? POLLOUT : 0));
+                               (link->requests.blocked() || link->connecting ? POLLOUT : 0));
       // The end of a connection is reported whether it is asked for or not.
       if (client.events != 0) client.fd = link->client;
       if (server.events != 0) server.fd = link->server;
-      for (const Direction* direction : {&link->requests, &link->answers}) {
-        const bool held = direction->blocked || (direction == &link->requests && link->connecting);
-        if (!held && !direction->pieces.empty()) waiting.Until(direction->pieces.front().due);
+      for (const InTransit* way : {&link->requests, &link->answers}) {
+        const bool held = way->blocked() || (way == &link->requests && link->connecting);
+        if (!held && !way->empty()) waiting.Until(way->due());
       }
     }
     waiting.sockets.push_back(client);
@@ -361,9 +272,9 @@ void FaultProxy::Accept() {
     link->client = accept4(listener_, nullptr, nullptr, SOCK_CLOEXEC | SOCK_NONBLOCK);
     if (link->client < 0) return;
     ++counts_.accepted;
-    SendAtOnce(link->client);
+    SetNoDelay(link->client);
     link->silent = half_open_;
-    if (!refuse_ && !half_open_) link->server = ConnectTo(server_port_);
+    if (!refuse_ && !half_open_) link->server = ConnectToPort(server_port_);
     if (refuse_ || (link->server < 0 && !half_open_)) {
       ++counts_.refused;
       link->ResetBoth();
@@ -372,20 +283,6 @@ void FaultProxy::Accept() {
     links_.push_back(std::move(link));
   }
 }
-
-namespace {
-
-// What there is to read; empty: the other side has closed, or has reset the connection. None:
-// nothing.
-std::optional<std::string> Receive(int from) {
-  std::string bytes(kPieceBytes, '\0');
-  const ssize_t n = recv(from, bytes.data(), bytes.size(), 0);
-  if (n < 0 && errno == EAGAIN) return std::nullopt;
-  bytes.resize(n > 0 ? static_cast<size_t>(n) : 0);
-  return bytes;
-}
-
-}  // namespace
 
 void FaultProxy::Serve(const std::shared_ptr<Link>& link, int client_events, int server_events) {
   if (link->server_open_until && *link->server_open_until <= Clock::now()) link->CloseBoth();
@@ -402,10 +299,10 @@ void FaultProxy::Serve(const std::shared_ptr<Link>& link, int client_events, int
     link->connecting = false;
   }
   if ((client_events & ~POLLOUT) != 0) {
-    if (auto bytes = Receive(link->client)) TakeRequest(*link, *std::move(bytes));
+    if (auto bytes = ReceivePiece(link->client)) TakeRequest(*link, *std::move(bytes));
   }
   if (!link->closed() && !link->stalled() && (server_events & ~POLLOUT) != 0) {
-    if (auto bytes = Receive(link->server)) TakeAnswer(link, *std::move(bytes));
+    if (auto bytes = ReceivePiece(link->server)) TakeAnswer(link, *std::move(bytes));
   }
   if (link->closed() || link->stalled()) return;
   const bool going_on = (link->connecting || link->requests.SendTo(link->server)) &&
@@ -422,7 +319,7 @@ void FaultProxy::TakeRequest(Link& link, std::string bytes) {
   const bool asks = !*link.is_http2 || !streams.empty();
   if (asks && lost_request_.Takes(bytes)) {
     ++counts_.lost_requests;
-    Close(&link.client);
+    CloseSocket(&link.client);
     link.server_open_until = Clock::now() + kServerLeftOpen;
     return;
   }

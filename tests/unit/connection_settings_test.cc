@@ -91,6 +91,28 @@ TEST(ConnectionSettings, OfSeveralServersThePrimaryIsTaken) {
   EXPECT_FALSE(Parsed("postgresql://a/db").contains("target_session_attrs"));
 }
 
+TEST(ConnectionSettings, EachServerIsThereByItself) {
+  const auto servers = [](const std::string& text) {
+    std::vector<std::string> shown;
+    const auto settings = ParseConnectionSettings(text);
+    EXPECT_TRUE(settings.ok()) << settings.status();
+    for (const std::string& server : settings->servers) {
+      std::map<std::string, std::string> read = AsLibpqReads(server);
+      EXPECT_EQ(read["dbname"], "db");
+      shown.push_back(absl::StrCat(read["hostaddr"], read["host"], ":", read["port"]));
+    }
+    return shown;
+  };
+  using Shown = std::vector<std::string>;
+  EXPECT_EQ(servers("postgresql://a/db"), (Shown{"a:"}));
+  EXPECT_EQ(servers("postgresql:///db"), (Shown{":"}));
+  EXPECT_EQ(servers("postgresql://a:1,b:2/db"), (Shown{"a:1", "b:2"}));
+  EXPECT_EQ(servers("postgresql://a,[::1]:3/db"), (Shown{"a:", "::1:3"}));
+  EXPECT_EQ(servers("host=a,b,c port=5 dbname=db"), (Shown{"a:5", "b:5", "c:5"}));
+  EXPECT_EQ(servers("hostaddr=1.1.1.1,2.2.2.2 dbname=db"), (Shown{"1.1.1.1:", "2.2.2.2:"}));
+  EXPECT_EQ(servers("host=a,b,c port=5,6 dbname=db"), (Shown{"a,b,c:5,6"})) << "libpq's to refuse";
+}
+
 TEST(ConnectionSettings, WhatIsShownHasNoPassword) {
   const std::pair<const char*, const char*> texts[] = {
       {"postgresql://u:secret@h:5/db", "postgresql://u:***@h:5/db"},

@@ -108,9 +108,9 @@ int64_t Rows::Int(int row, int column) const {
 }
 
 struct Connection::Impl {
-  explicit Impl(const ConnectionSettings& from)
+  Impl(const ConnectionSettings& from, const std::string& server)
       : settings(from),
-        connection(from.keywords),
+        connection(server),
         watched(settings.silence_watch.get(), connection.sock()),
         session(connection) {}
 
@@ -186,8 +186,24 @@ auto Connection::Guard(const Body& body) -> decltype(body()) {
 }
 
 absl::StatusOr<std::unique_ptr<Connection>> Connection::Open(const ConnectionSettings& settings) {
+  std::string text;
+  for (const std::string& server : settings.servers) {
+    absl::StatusOr<std::unique_ptr<Connection>> connection = OpenOne(settings, server);
+    if (connection.ok()) return connection;
+    absl::StrAppend(&text, text.empty() ? "" : "; ", DatabaseText(connection.status()));
+  }
+  if (settings.on_event) settings.on_event({.name = "database_unreachable", .text = text});
+  return DatabaseError(absl::StatusCode::kUnavailable, kSeeLog, text);
+}
+
+absl::StatusOr<std::unique_ptr<Connection>> Connection::OpenOne(const ConnectionSettings& settings,
+                                                                const std::string& server) {
+  const auto failed = [&](absl::string_view text) {
+    return DatabaseError(absl::StatusCode::kUnavailable, kSeeLog,
+                         WithoutSecrets(settings, OneLine(text)));
+  };
   try {
-    auto impl = std::make_unique<Impl>(settings);
+    auto impl = std::make_unique<Impl>(settings, server);
     for (const char* sql : kSession) {
       const SilenceWatch::Watched::Statement statement(&impl->watched);
       impl->session.exec(sql);
@@ -202,11 +218,9 @@ absl::StatusOr<std::unique_ptr<Connection>> Connection::Open(const ConnectionSet
         "the server is at ", connection->history(), " (system/timeline), and another one is at ",
         latest->Get(), ": this is an old primary, which must be stopped or fenced");
     if (settings.on_event) settings.on_event({.name = "database_superseded", .text = text});
-    return DatabaseError(absl::StatusCode::kUnavailable, kSeeLog, text);
+    return failed(text);
   } catch (const std::exception& e) {
-    const std::string text = WithoutSecrets(settings, OneLine(e.what()));
-    if (settings.on_event) settings.on_event({.name = "database_unreachable", .text = text});
-    return DatabaseError(absl::StatusCode::kUnavailable, kSeeLog, text);
+    return failed(e.what());
   }
 }
 

@@ -74,6 +74,7 @@ inline constexpr char kStatementTimeout[] = "SET statement_timeout = '30s'";
 
 class Connection {
  public:
+  // To the first of the servers that can be used.
   static absl::StatusOr<std::unique_ptr<Connection>> Open(const ConnectionSettings& settings);
   ~Connection();
   Connection(const Connection&) = delete;
@@ -111,6 +112,8 @@ class Connection {
  private:
   struct Impl;
   explicit Connection(std::unique_ptr<Impl> impl);
+  static absl::StatusOr<std::unique_ptr<Connection>> OpenOne(const ConnectionSettings& settings,
+                                                             const std::string& server);
 
   template <typename Body>
   auto Guard(const Body& body) -> decltype(body());

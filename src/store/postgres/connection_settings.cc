@@ -82,6 +82,44 @@ absl::Status CheckPorts(absl::string_view ports) {
   return absl::OkStatus();
 }
 
+using Parameters = std::map<std::string, std::string>;
+
+std::string Keywords(const Parameters& parameters) {
+  std::string keywords;
+  for (const auto& [name, value] : parameters) {
+    absl::StrAppend(&keywords, keywords.empty() ? "" : " ", name, "='",
+                    absl::StrReplaceAll(value, {{"\\", "\\\\"}, {"'", "\\'"}}), "'");
+  }
+  return keywords;
+}
+
+// As libpq matches the lists of hosts, their addresses and ports. A list of another length than the
+// others, which libpq refuses, is left to it.
+std::vector<std::string> Servers(const Parameters& parameters) {
+  std::map<std::string, std::vector<std::string>> lists;
+  size_t count = 1;
+  for (const char* name : {"host", "hostaddr", "port"}) {
+    const auto found = parameters.find(name);
+    if (found == parameters.end()) continue;
+    lists[name] = absl::StrSplit(found->second, ',');
+    count = std::max(count, lists[name].size());
+  }
+  std::vector<std::string> servers;
+  servers.reserve(count);
+  for (size_t i = 0; i < count; ++i) {
+    Parameters one = parameters;
+    for (const auto& [name, list] : lists) {
+      if (list.size() == count) {
+        one[name] = list[i];
+      } else if (name != "port" || list.size() != 1) {
+        return {Keywords(parameters)};
+      }
+    }
+    servers.push_back(Keywords(one));
+  }
+  return servers;
+}
+
 // Takes a text apart into parameters, and remembers where in it the passwords are.
 class Reader {
  public:
@@ -109,10 +147,8 @@ class Reader {
       if (KnownParameters().contains(std::string(name)))
         parameters_.emplace(std::string(name), value);
     }
-    for (const auto& [name, value] : parameters_) {
-      absl::StrAppend(&settings.keywords, settings.keywords.empty() ? "" : " ", name, "='",
-                      absl::StrReplaceAll(value, {{"\\", "\\\\"}, {"'", "\\'"}}), "'");
-    }
+    settings.keywords = Keywords(parameters_);
+    settings.servers = Servers(parameters_);
     // Never shown: it quotes what it does not like.
     char* complaint = nullptr;
     PQconninfoOption* options = PQconninfoParse(settings.keywords.c_str(), &complaint);
@@ -309,7 +345,7 @@ class Reader {
   }
 
   const absl::string_view text_;
-  std::map<std::string, std::string> parameters_;
+  Parameters parameters_;
   std::vector<Span> hidden_;
   std::vector<std::string> secrets_;
 };

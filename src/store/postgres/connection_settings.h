@@ -20,6 +20,9 @@ class SilenceWatch;
 struct ConnectionSettings {
   // For libpq: keywords with quoted values, our time limits among them.
   std::string keywords;
+  // The same for each server by itself, where several are named: libpq gives up the whole list when
+  // one of them accepts the connection and then closes it, as a proxy in front of a dead one does.
+  std::vector<std::string> servers;
   // As it was given, with *** in the place of each password.
   std::string shown;
   // The passwords, as they are and as they were written.
