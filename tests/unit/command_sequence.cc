@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <iterator>
 #include <memory>
 #include <optional>
 #include <set>
@@ -214,6 +215,14 @@ class Sequence {
     }
   }
 
+  // One way of ending the attempt, or of keeping it: the next one at each call, as all four are
+  // many copies of a task.
+  bool ChangesTheTask(const std::string& token) {
+    static const Action kWays[] = {Heartbeat{}, Succeed{}, Fail{}, Release{}};
+    std::optional<Task> copy = task_;
+    return Apply(copy, MakeCommand(kWays[way_++ % std::size(kWays)], token), now_).changed;
+  }
+
   // Of all tokens ever made at most one can change the task, and only while it is in progress.
   void CheckHolders() {
     // All of them now and then, the latest always: it is they that could go wrong.
@@ -223,14 +232,7 @@ class Sequence {
     std::set<std::string> candidates(tokens_.begin() + from, tokens_.end());
     if (task_) candidates.insert(task_->lock);
     for (const std::string& token : candidates) {
-      for (const Action& action :
-           {Action(Heartbeat{}), Action(Succeed{}), Action(Fail{}), Action(Release{})}) {
-        std::optional<Task> copy = task_;
-        if (Apply(copy, MakeCommand(action, token), now_).changed) {
-          ++holders;
-          break;
-        }
-      }
+      if (ChangesTheTask(token)) ++holders;
     }
     EXPECT_EQ(holders, task_ && task_->status == Status::kInProgress ? 1 : 0);
   }
@@ -281,6 +283,7 @@ class Sequence {
   // The locks of the attempts of the task that was created then.
   absl::Time created_ = absl::InfinitePast();
   std::vector<std::string> started_;
+  size_t way_ = 0;
   std::string history_;
 };
 
