@@ -81,12 +81,32 @@ void Add(State state, std::vector<State>& states) {
   if (states.size() < kMostStates) states.push_back(std::move(state));
 }
 
+// What any answer shows of one attempt of a task, be it long after it; null: nothing.
+struct Attempt {
+  const v1::Task* shown = nullptr;
+  const v1::TaskError* error = nullptr;
+
+  // Whose it was; null: not known.
+  const std::string* worker() const {
+    if (shown != nullptr) return &shown->worker();
+    return error != nullptr ? &error->worker() : nullptr;
+  }
+};
+// By fence, of one incarnation.
+using Attempts = std::map<int64_t, Attempt>;
+
+void Note(const v1::Task& shown, Attempts& attempts) {
+  if (shown.fence() > 0) attempts[shown.fence()].shown = &shown;
+  for (const v1::TaskError& error : shown.errors()) attempts[error.fence()].error = &error;
+}
+
 // All ways from one state to ones that fit the acts of a version.
 class Search {
  public:
+  // `attempts` are those of the version's incarnation.
   Search(const std::vector<Act>& acts, const domain::Policy& policy,
-         const std::vector<size_t>& unanswered)
-      : acts_(acts), policy_(policy), unanswered_(unanswered) {
+         const std::vector<size_t>& unanswered, const Attempts& attempts)
+      : acts_(acts), policy_(policy), unanswered_(unanswered), attempts_(attempts) {
     policy_pointer_ = std::make_shared<const domain::Policy>(policy);
   }
 
@@ -294,39 +314,33 @@ class Search {
     return static_cast<int>(fence - (state.task ? state.task->fence : 0));
   }
 
-  // What an answer yet to be explained shows of how that attempt went wrong; null: nothing.
-  const v1::TaskError* Recorded(int64_t fence, const std::vector<bool>& done) const {
-    for (size_t i = 0; i < done.size(); ++i) {
-      if (done[i]) continue;
-      for (const v1::TaskError& error : goal_[i]->shown->errors()) {
-        if (error.fence() == fence) return &error;
-      }
-    }
-    return nullptr;
+  Attempt Known(int64_t fence) const {
+    const auto known = attempts_.find(fence);
+    return to_none_ || known == attempts_.end() ? Attempt{} : known->second;
   }
 
   // Whether the attempt goes on, or has ended as an answer shows that it did, if one does.
-  bool EndsAsRecorded(const State& state, int64_t fence, const std::vector<bool>& done) const {
-    if (to_none_ || !state.task) return true;
+  bool EndsAsRecorded(const State& state, int64_t fence) const {
+    if (!state.task) return true;
     const bool on = state.task->status == domain::Status::kInProgress && state.task->fence == fence;
-    const v1::TaskError* error = on ? nullptr : Recorded(fence, done);
+    const v1::TaskError* error = on ? nullptr : Known(fence).error;
     if (error == nullptr) return true;
     for (const domain::TaskError& mine : state.task->errors) {
       if (mine.fence != fence) continue;
       // Until when a lease was the model may not know.
       const bool over = mine.kind == domain::ErrorKind::kLeaseExpired;
       return static_cast<int>(error->kind()) == static_cast<int>(mine.kind) + 1 &&
-             (over || mine.message == error->message());
+             (over || mine.message == error->message()) &&
+             (IsOpen(mine.time) || mine.time == TimeOf(error->time()));
     }
     return false;
   }
 
   bool MayStart(const Act& act, const State& state, const std::vector<bool>& done,
                 int starts) const {
-    if (starts > 0 && !to_none_) {
-      const v1::TaskError* error = Recorded(state.task ? state.task->fence + 1 : 1, done);
-      if (error != nullptr)
-        return error->worker() == std::get<domain::Start>(act.command.action).worker;
+    if (starts > 0) {
+      const std::string* worker = Known(state.task ? state.task->fence + 1 : 1).worker();
+      if (worker != nullptr) return *worker == std::get<domain::Start>(act.command.action).worker;
     }
     if (starts > 1) return true;
     if (starts == 0) {
@@ -363,6 +377,22 @@ class Search {
     });
   }
 
+  // When the effect came about, if an answer shows it.
+  std::optional<absl::Time> TimeShown(const Command& command, const State& state) const {
+    if (std::holds_alternative<domain::Start>(command.action)) {
+      const v1::Task* started = Known(state.task ? state.task->fence + 1 : 1).shown;
+      if (started != nullptr) return TimeOf(started->lock_time());
+    }
+    // The end of an attempt that went wrong.
+    if (!state.task || state.task->status != domain::Status::kInProgress ||
+        std::holds_alternative<domain::Heartbeat>(command.action) ||
+        std::holds_alternative<domain::Succeed>(command.action)) {
+      return std::nullopt;
+    }
+    const v1::TaskError* error = Known(state.task->fence).error;
+    return error == nullptr ? std::nullopt : std::optional(TimeOf(error->time()));
+  }
+
   void AssumeCommand(const Command& command, absl::Time from, absl::Time to, const State& state,
                      const std::vector<bool>& done, int assumed) {
     std::vector<absl::Time> moments = {now_};
@@ -375,13 +405,7 @@ class Search {
       }
     }
     if (bound != absl::InfinitePast()) moments.push_back(OpenFrom(bound));
-    // An answer that shows how the attempt ended shows when.
-    if (!to_none_ && state.task && state.task->status == domain::Status::kInProgress &&
-        !std::holds_alternative<domain::Heartbeat>(command.action) &&
-        !std::holds_alternative<domain::Succeed>(command.action)) {
-      const v1::TaskError* error = Recorded(state.task->fence, done);
-      if (error != nullptr) moments = {TimeOf(error->time())};
-    }
+    if (const std::optional<absl::Time> shown = TimeShown(command, state)) moments = {*shown};
     std::sort(moments.begin(), moments.end());
     moments.erase(std::unique(moments.begin(), moments.end()), moments.end());
     for (const absl::Time moment : moments) {
@@ -391,7 +415,7 @@ class Search {
       State next = state;
       const bool held = next.task && next.task->status == domain::Status::kInProgress;
       const domain::Transition transition = domain::Apply(next.task, command, moment);
-      if (!transition.changed || (held && !EndsAsRecorded(next, state.task->fence, done))) continue;
+      if (!transition.changed || (held && !EndsAsRecorded(next, state.task->fence))) continue;
       next.last_by_operator = !held && IsOperators(command.action);
       Go(std::move(next), done, assumed - 1);
     }
@@ -401,6 +425,7 @@ class Search {
   const domain::Policy& policy_;
   std::shared_ptr<const domain::Policy> policy_pointer_;
   const std::vector<size_t>& unanswered_;
+  const Attempts& attempts_;
   std::vector<const Act*> goal_;
   absl::Time now_;
   bool to_none_ = false;
@@ -414,6 +439,7 @@ class Walk {
     for (size_t i = 0; i < acts.size(); ++i) {
       if (acts[i].shown) {
         versions_[VersionOf(*acts[i].shown)].push_back(&acts[i]);
+        Note(*acts[i].shown, attempts_[TimeOf(acts[i].shown->create_time())]);
       }
       if (acts[i].told == Told::kNothing || ClaimedBefore(acts[i])) unanswered_.push_back(i);
     }
@@ -472,23 +498,29 @@ class Walk {
 
   std::vector<State> Explain(const std::vector<State>& states, const std::vector<const Act*>& group,
                              absl::Time now, int spare, WalkResult& result) {
-    return Fewest([&](Search& search, const State& from,
-                      int assumed) { return search.Ways(from, group, now, assumed); },
-                  states, spare, result);
+    return Fewest(
+        attempts_[TimeOf(group.front()->shown->create_time())],
+        [&](Search& search, const State& from, int assumed) {
+          return search.Ways(from, group, now, assumed);
+        },
+        states, spare, result);
   }
 
   std::vector<State> Gone(const std::vector<State>& states, absl::Time now, int spare,
                           WalkResult& result) {
-    return Fewest([&](Search& search, const State& from,
-                      int assumed) { return search.WaysToNone(from, now, assumed); },
-                  states, spare, result);
+    return Fewest(
+        Attempts(),
+        [&](Search& search, const State& from, int assumed) {
+          return search.WaysToNone(from, now, assumed);
+        },
+        states, spare, result);
   }
 
   template <typename Ways>
-  std::vector<State> Fewest(const Ways& ways, const std::vector<State>& states, int spare,
-                            WalkResult& result) {
+  std::vector<State> Fewest(const Attempts& attempts, const Ways& ways,
+                            const std::vector<State>& states, int spare, WalkResult& result) {
     std::vector<State> all;
-    Search search(acts_, policy_, unanswered_);
+    Search search(acts_, policy_, unanswered_, attempts);
     int last = kMostAssumed;
     for (int assumed = 0; assumed <= last; ++assumed) {
       for (const State& from : states) {
@@ -536,6 +568,7 @@ class Walk {
   const std::vector<Act>& acts_;
   const domain::Policy& policy_;
   Versions versions_;
+  std::map<absl::Time, Attempts> attempts_;
   std::vector<size_t> unanswered_;
   bool undecided_ = false;
 };
