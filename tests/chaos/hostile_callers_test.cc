@@ -85,7 +85,7 @@ TEST_P(HostileCallers, ThousandsOfIdleConnectionsAreBorne) {
                        static_cast<int64_t>(std::max<rlim_t>(count, 1));
   std::printf("%d idle connections, %lld bytes each\n", static_cast<int>(count),
               static_cast<long long>(each));
-  EXPECT_LT(each, kConnectionBound);
+  if (kMemoryCounts) EXPECT_LT(each, kConnectionBound);
   ExpectServesOthers("meanwhile");
   idle.clear();
   ExpectServesOthers("afterwards");

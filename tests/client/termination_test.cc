@@ -34,6 +34,7 @@ TEST(OnTermination, AllThatLiveAreCalled) {
 std::atomic<int> own_handler = 0;
 
 TEST(OnTermination, LeavesTheSignalsAsTheyWere) {
+  own_handler = 0;
   struct sigaction own = {};
   own.sa_handler = [](int) { ++own_handler; };
   struct sigaction before = {};
