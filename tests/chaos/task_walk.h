@@ -17,20 +17,9 @@
 #include "src/domain/policy.h"
 #include "src/domain/task.h"
 #include "tests/chaos/acts.h"
+#include "tests/chaos/way_search.h"
 
 namespace tracker::chaos {
-
-// A state in which the task may be.
-struct State {
-  std::optional<domain::Task> task;
-  // The acts without an answer that have taken effect, by their place in the acts.
-  std::vector<size_t> used;
-  // Within the search: the last effect that was assumed is an operator's, on a task that nobody
-  // held; it left no trace but the state.
-  bool last_by_operator = false;
-
-  friend bool operator==(const State&, const State&) = default;
-};
 
 // What cannot be explained.
 struct Unexplained {
@@ -51,13 +40,6 @@ struct WalkResult {
   // Effects of unanswered calls, and of Tracker itself, that had to be assumed.
   int assumed = 0;
 };
-
-// How far the database's clock may seem to be from the callers': it is read within the call, but
-// the offset between the two is itself measured.
-inline constexpr absl::Duration kClockSlack = absl::Milliseconds(20);
-// A call that was not answered takes effect so soon after it began, or never: longer than any
-// deadline of a caller, the server's own bounds and any fault of the plan together.
-inline constexpr absl::Duration kLateEffect = absl::Minutes(2);
 
 WalkResult WalkTask(const std::vector<Act>& acts, const domain::Policy& policy);
 
