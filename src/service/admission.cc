@@ -10,6 +10,9 @@ namespace {
 constexpr size_t kTellingCommands = 32;
 // What each further commit leaves of the weight of those before: some twenty of them count.
 constexpr double kDecay = 0.95;
+// So long after the last commit that told something, nothing is known any more: what was learnt in
+// a moment of trouble would else turn callers away for as long as there are only small commits.
+constexpr absl::Duration kForget = absl::Seconds(10);
 // Commits whose sizes vary by less (the square of a twentieth) do not tell the fixed part from the
 // rest.
 constexpr double kTellingSpread = 1.0 / 400;
@@ -30,7 +33,14 @@ void Admission::Began(size_t commands, absl::Time now) {
 
 void Admission::Ended(absl::Time now) {
   if (running_ >= kTellingCommands) {
-    Learn(static_cast<double>(running_), absl::ToDoubleSeconds(now - began_));
+    // One that took longer has stood still, most likely as the database did, and is to count for no
+    // more than slowness that matters. If commits have become so slow, the next ones tell.
+    const absl::Duration took = std::min(now - began_, limits::kLaneWait);
+    Learn(static_cast<double>(running_), absl::ToDoubleSeconds(took));
+    learnt_ = now;
+  } else if (now - learnt_ > kForget) {
+    sums_ = {};
+    fixed_ = each_ = 0;
   }
   running_ = 0;
 }

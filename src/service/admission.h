@@ -7,7 +7,8 @@
 // left.
 //
 // How long a commit takes is learnt from those of the last moments, as a fixed part and a part for
-// each command. Nothing is known at the beginning, and then nothing is turned away.
+// each command. Nothing is known at the beginning, and a while after the last commit of some size;
+// then nothing is turned away.
 //
 // Not thread-safe. All times are of one clock, which never jumps.
 #pragma once
@@ -64,6 +65,7 @@ class Admission {
   // What they say: a commit takes `fixed` and `each` for each command, in seconds.
   double fixed_ = 0;
   double each_ = 0;
+  absl::Time learnt_ = absl::InfinitePast();
   size_t running_ = 0;
   absl::Time began_;
   absl::Time next_return_ = absl::InfinitePast();

@@ -51,6 +51,29 @@ TEST_F(AdmissionTest, CommitsOfOneSizeAreInProportion) {
   ExpectNear(admission_.TimeFor(400), absl::Milliseconds(100));
 }
 
+// The database stood still, and goes on as before.
+TEST_F(AdmissionTest, OneCommitThatStoodStillTurnsNobodyAwayAfterwards) {
+  for (int i = 0; i < 5; ++i) LearnPace();
+  Commit(200, absl::Seconds(15));
+  admission_.Began(200, now_);
+  EXPECT_TRUE(admission_.Admits(200, {.commands = 100, .begins_work = true}, now_));
+}
+
+TEST_F(AdmissionTest, CommitsThatHaveBecomeSlowAreNoticed) {
+  LearnPace();
+  for (int i = 0; i < 20; ++i) Commit(200, absl::Seconds(2));
+  admission_.Began(200, now_);
+  EXPECT_FALSE(admission_.Admits(100, {.begins_work = true}, now_));
+}
+
+TEST_F(AdmissionTest, WhatNothingConfirmsIsForgotten) {
+  for (int i = 0; i < 5; ++i) Commit(100, absl::Seconds(1));
+  Commit(10, absl::Seconds(9));
+  EXPECT_GT(admission_.TimeFor(100), absl::ZeroDuration());
+  Commit(10, absl::Seconds(2));
+  EXPECT_EQ(admission_.TimeFor(100), absl::ZeroDuration());
+}
+
 TEST_F(AdmissionTest, WhatWouldWaitForTooLongIsTurnedAwayAndNewWorkFirst) {
   LearnPace();
   admission_.Began(500, now_);
