@@ -46,14 +46,14 @@ TEST_F(Live, RefusalsSayWhoAndUntilWhen) {
 
 TEST_F(Live, TokenStopsBeforeTheLeaseIsOverWhileTheServerHangs) {
   const auto begin = std::chrono::steady_clock::now();
-  auto guard = Start("a", absl::Milliseconds(800));
+  auto guard = Start("a", absl::Seconds(4));
   ASSERT_TRUE(guard.ok());
   kill(server_->pid(), SIGSTOP);
   while (!guard->stop_token().stop_requested()) Sleep(absl::Milliseconds(5));
   const auto took = std::chrono::steady_clock::now() - begin;
   kill(server_->pid(), SIGCONT);
-  EXPECT_LT(took, std::chrono::milliseconds(800));
-  EXPECT_GT(took, std::chrono::milliseconds(400));
+  EXPECT_LT(took, std::chrono::seconds(4));
+  EXPECT_GT(took, std::chrono::seconds(2));
   std::move(*guard).Release().IgnoreError();
 }
 
