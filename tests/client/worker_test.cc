@@ -332,19 +332,23 @@ TEST(Worker, StartsOnce) {
 
 TEST(Worker, StopLetsHandlersFinish) {
   WorkerHarness h;
-  std::latch begun(2);
+  std::latch begun(2), told(2);
   std::promise<void> finish;
   std::shared_future<void> finished = finish.get_future().share();
   WorkerOptions options = Once({"a", "b", "never"});
   options.concurrency = 2;
-  Worker worker(h.client, options, [&](TaskGuard& task) {
+  const auto handler = [&](TaskGuard& task, std::stop_token stopping) -> absl::Status {
+    const std::stop_callback on_stop(stopping, [&told] { told.count_down(); });
     begun.count_down();
     finished.wait();
     EXPECT_FALSE(task.stop_token().stop_requested()) << "the lock is held all the same";
-  });
+    return absl::OkStatus();
+  };
+  Worker worker(h.client, options, handler);
   ASSERT_TRUE(worker.Start().ok());
   begun.wait();
   auto stopped = h.Async([&] { return worker.Stop(); });
+  told.wait();
   EXPECT_EQ(stopped.wait_for(std::chrono::milliseconds(5)), std::future_status::timeout);
   finish.set_value();
   EXPECT_TRUE(stopped.get().ok());

@@ -105,7 +105,7 @@ absl::Status FaultProxy::Listen() {
 FaultProxy::~FaultProxy() {
   if (thread_.joinable()) {
     {
-      absl::MutexLock lock(&mutex_);
+      const std::lock_guard lock(mutex_);
       stopping_ = true;
     }
     Wake();
@@ -113,7 +113,7 @@ FaultProxy::~FaultProxy() {
   }
   std::vector<std::shared_ptr<Link>> links;
   {
-    absl::MutexLock lock(&mutex_);
+    const std::lock_guard lock(mutex_);
     links.swap(links_);
   }
   for (const std::shared_ptr<Link>& link : links) {
@@ -127,45 +127,43 @@ FaultProxy::~FaultProxy() {
 void FaultProxy::Wake() const { (void)eventfd_write(bell_, 1); }
 
 void FaultProxy::Command(const std::function<void()>& change) {
-  absl::MutexLock lock(&mutex_);
+  std::unique_lock lock(mutex_);
   change();
   const int64_t mine = ++commanded_;
   Wake();
-  const auto obeyed = [this, mine]()
-                          ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) { return obeyed_ >= mine; };
-  mutex_.Await(absl::Condition(&obeyed));
+  has_obeyed_.wait(lock, [this, mine] { return obeyed_ >= mine; });
 }
 
 void FaultProxy::SetServerPort(int server_port) {
-  absl::MutexLock lock(&mutex_);
+  const std::lock_guard lock(mutex_);
   server_port_ = server_port;
 }
 
 void FaultProxy::Delay(absl::Duration delay) {
-  absl::MutexLock lock(&mutex_);
+  const std::lock_guard lock(mutex_);
   request_delay_ = answer_delay_ = delay;
 }
 
 void FaultProxy::DelayAnswers(absl::Duration delay) {
-  absl::MutexLock lock(&mutex_);
+  const std::lock_guard lock(mutex_);
   answer_delay_ = delay;
 }
 
 void FaultProxy::CutAll() {
-  Command([this]() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) { cut_all_ = true; });
+  Command([this]() { cut_all_ = true; });
 }
 
 void FaultProxy::HalfOpen(bool half_open) {
-  Command([this, half_open]() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) { half_open_ = half_open; });
+  Command([this, half_open]() { half_open_ = half_open; });
 }
 
 void FaultProxy::Refuse(bool refuse) {
-  absl::MutexLock lock(&mutex_);
+  const std::lock_guard lock(mutex_);
   refuse_ = refuse;
 }
 
 void FaultProxy::Heal() {
-  Command([this]() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
+  Command([this]() {
     request_delay_ = answer_delay_ = absl::ZeroDuration();
     half_open_ = refuse_ = false;
     lost_request_ = lost_answer_ = {};
@@ -176,27 +174,27 @@ void FaultProxy::Heal() {
 
 void FaultProxy::CutAfterRequest(int count, std::vector<std::string> texts,
                                  std::function<void()> meanwhile) {
-  absl::MutexLock lock(&mutex_);
+  const std::lock_guard lock(mutex_);
   lost_answer_ = {count, std::move(texts), std::move(meanwhile)};
 }
 
 void FaultProxy::LoseRequest(int count, std::vector<std::string> texts) {
-  absl::MutexLock lock(&mutex_);
+  const std::lock_guard lock(mutex_);
   lost_request_ = {count, std::move(texts), nullptr};
 }
 
 void FaultProxy::LoseAnswerWith(std::string text) {
-  absl::MutexLock lock(&mutex_);
+  const std::lock_guard lock(mutex_);
   marker_ = std::move(text);
 }
 
 FaultProxy::Counts FaultProxy::counts() const {
-  absl::MutexLock lock(&mutex_);
+  const std::lock_guard lock(mutex_);
   return counts_;
 }
 
 int FaultProxy::open() const {
-  absl::MutexLock lock(&mutex_);
+  const std::lock_guard lock(mutex_);
   return static_cast<int>(std::count_if(links_.begin(), links_.end(),
                                         [](const auto& link) { return link->client >= 0; }));
 }
@@ -204,7 +202,7 @@ int FaultProxy::open() const {
 FaultProxy::Waiting FaultProxy::Prepare() const {
   Waiting waiting;
   waiting.sockets = {{bell_, POLLIN, 0}, {listener_, POLLIN, 0}};
-  absl::MutexLock lock(&mutex_);
+  const std::lock_guard lock(mutex_);
   waiting.links = links_;
   for (const std::shared_ptr<Link>& link : links_) {
     pollfd client = {-1, 0, 0}, server = {-1, 0, 0};
@@ -235,9 +233,10 @@ void FaultProxy::Run() {
     (void)poll(waiting.sockets.data(), waiting.sockets.size(), waiting.timeout_ms);
     eventfd_t rung = 0;
     (void)eventfd_read(bell_, &rung);
-    absl::MutexLock lock(&mutex_);
+    const std::lock_guard lock(mutex_);
     if (stopping_) {
       obeyed_ = commanded_;
+      has_obeyed_.notify_all();
       return;
     }
     Obey();
@@ -264,6 +263,7 @@ void FaultProxy::Obey() {
   }
   cut_all_ = heal_ = false;
   obeyed_ = commanded_;
+  has_obeyed_.notify_all();
 }
 
 void FaultProxy::Accept() {
@@ -358,7 +358,7 @@ void FaultProxy::LoseAnswer(const std::shared_ptr<Link>& link) {
   link->meanwhile_thread = std::thread([this, link] {
     link->meanwhile();
     {
-      absl::MutexLock lock(&mutex_);
+      const std::lock_guard lock(mutex_);
       ++counts_.lost_answers;
       link->meanwhile_over = true;
     }
