@@ -98,6 +98,31 @@ TEST_P(DerivedTest, EntriesThatTheTaskKnowsNothingOfKeepNoTaskFromBeingClaimed) 
   EXPECT_EQ(ClaimIds(5), Ids{"live"});
 }
 
+// The same where the claim asks for an earlier step: whoever steps past them clears them away.
+TEST_P(DerivedTest, EntriesOfTasksThatAreGoneAreClearedAwayByClaimsWithEarlierSteps) {
+  CreateInOrder({"waits"});
+  CreateInOrder(Numbered("gone", 12'000));
+  CreateInOrder({"live"});
+  const std::string lock = NewLockToken();
+  ASSERT_OK(Apply(Make("live", Start{.create_if_missing = true}, lock, "earlier")));
+  ASSERT_OK(Apply(Make("live", domain::Succeed{}, lock, "earlier")));
+  Sql("DELETE FROM tracker.task WHERE id LIKE 'gone%'");
+  // Step by step, until one has something or has come to the end.
+  const auto claim = [&] {
+    ClaimQuery query = QueryOf({OrderOf(5)});
+    query.after = {"earlier"};
+    for (int steps = 0; steps < 10; ++steps) {
+      ClaimAnswer answer = Value(store().Claim(query));
+      if (!answer.tasks.at(0).empty() || answer.next.empty()) return IdsOf(answer.tasks.at(0));
+      query.from = answer.next;
+    }
+    return Ids{"no end"};
+  };
+  EXPECT_EQ(claim(), Ids{"live"});
+  EXPECT_EQ(claim(), Ids{});
+  for (const std::string& finding : Check()) EXPECT_FALSE(absl::StartsWith(finding, "ready"));
+}
+
 // More than a look takes in, and nothing wrong with them: what comes behind is not out of reach.
 TEST_P(DerivedTest, TasksThatAreHeldKeepNoTaskBehindThemFromBeingClaimed) {
   if (sqlite()) GTEST_SKIP() << "SQLite holds no rows";

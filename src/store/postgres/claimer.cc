@@ -29,8 +29,10 @@ using domain::Task;
 constexpr int kMaxTries = 5;
 // Tasks that are read at once: one that turns out not to fit has been read for nothing.
 constexpr int kFirstRows = 256;
-// How often one step looks at limits::kClaimScan candidates of which none is to be had.
+// How often one step looks at limits::kClaimScan candidates of which none is to be had. With
+// `after` most of them are not to be had for a good reason, and looking at them costs more.
 constexpr int kSweeps = 4;
+constexpr int kSweepsAfter = 1;
 // How long a repeated claim waits for a row that another transaction holds: others wait with it.
 constexpr absl::Duration kRecallPatience = absl::Milliseconds(50);
 
@@ -304,6 +306,7 @@ absl::Status Claimer::ClaimInBucket(Connection& connection, int bucket, int want
   absl::flat_hash_set<std::string> ids;
   bool begun = false;
   bool exhausted = false;
+  const int most_sweeps = query.after.empty() ? kSweeps : kSweepsAfter;
   int sweeps = 0;
   while (wanted > 0 && step.deal.wanted() > 0 && step.bytes < limits::kClaimBytes && !exhausted) {
     const int rows_wanted = std::min(wanted, begun ? wanted : kFirstRows);
@@ -337,15 +340,15 @@ absl::Status Claimer::ClaimInBucket(Connection& connection, int bucket, int want
     }
     wanted -= found;
     exhausted = found < rows_wanted;
-    const bool in_the_way = found == 0 && starts.tasks.empty() && query.after.empty() &&
-                            rows->Text(0, kClaimHasCandidates) == "t";
+    const bool in_the_way =
+        found == 0 && starts.tasks.empty() && rows->Text(0, kClaimHasCandidates) == "t";
     if (!in_the_way) continue;
     absl::StatusOr<SweptReady> swept = SweepReady(connection, bucket, query.name_space, place);
     if (!swept.ok()) return swept.status();
-    // What remains of them is held by others: on behind it.
+    // What remains of them is held by others, or not ready: on behind it.
     if (swept->removed == 0 && swept->last) place = *swept->last;
     exhausted = swept->removed == 0 && !swept->last;
-    if (!exhausted && ++sweeps == kSweeps) {
+    if (!exhausted && ++sweeps == most_sweeps) {
       step.answer.next = EncodeClaimPlace(place);
       break;
     }
