@@ -4,6 +4,7 @@
 #include <atomic>
 #include <optional>
 #include <thread>
+#include <utility>
 #include <vector>
 
 #include "absl/strings/str_cat.h"
@@ -17,6 +18,21 @@ namespace tracker::bench {
 namespace {
 
 constexpr int64_t kBatch = 1000;
+// Until what the server was too busy for is asked again.
+constexpr absl::Duration kBusyPause = absl::Milliseconds(200);
+
+// Those operations that were turned away as OVERLOADED; an error where anything else was refused.
+absl::StatusOr<v1::BatchRequest> TurnedAway(const v1::BatchRequest& request,
+                                            const v1::BatchResponse& response) {
+  v1::BatchRequest turned_away;
+  for (int i = 0; i < response.results_size(); ++i) {
+    if (!response.results(i).has_error()) continue;
+    const absl::Status status = FromRpc(response.results(i).error());
+    if (!absl::IsResourceExhausted(status)) return status;
+    *turned_away.add_operations() = request.operations(i);
+  }
+  return turned_away;
+}
 
 class Creation {
  public:
@@ -39,7 +55,7 @@ class Creation {
         create->set_namespace_(options_.name_space);
         create->set_id(absl::StrCat("task-", n));
       }
-      Made(SendBatch(*stub, request).status(), last - first + 1);
+      Made(MakeAll(*stub, request), last - first + 1);
     }
   }
 
@@ -56,6 +72,22 @@ class Creation {
   }
 
  private:
+  absl::Status MakeAll(v1::TrackerService::Stub& stub, v1::BatchRequest request) {
+    while (!Stopped()) {
+      v1::BatchResponse response;
+      BoundedContext context;
+      if (grpc::Status status = stub.Batch(&context, request, &response); !status.ok()) {
+        return FromGrpc(status);
+      }
+      absl::StatusOr<v1::BatchRequest> turned_away = TurnedAway(request, response);
+      if (!turned_away.ok()) return turned_away.status();
+      if (turned_away->operations().empty()) return absl::OkStatus();
+      request = *std::move(turned_away);
+      SleepUnlessInterrupted(kBusyPause);
+    }
+    return InterruptedError();
+  }
+
   bool Stopped() {
     absl::MutexLock lock(&mutex_);
     return !error_.ok() || Interrupted();
@@ -64,7 +96,7 @@ class Creation {
   void Made(const absl::Status& status, int64_t tasks) {
     absl::MutexLock lock(&mutex_);
     if (!status.ok()) {
-      error_ = status;
+      if (error_.ok()) error_ = status;
       return;
     }
     made_ += tasks;

@@ -2,31 +2,16 @@
 
 #include <utility>
 
-#include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
-#include "absl/strings/string_view.h"
 #include "src/base/token.h"
+#include "tests/support/pushback.h"
 
 namespace tracker::bench {
 namespace {
 
-constexpr char kPushback[] = "grpc-retry-pushback-ms";
 // After a call that was too late: half of the longest pause that the client library makes. Without
 // any, thousands of callers would use up both cores by giving calls up.
 constexpr absl::Duration kLongestPause = absl::Seconds(1);
-
-// How long an OVERLOADED call is to wait; none: it does not say.
-std::optional<absl::Duration> PushbackOf(const grpc::ClientContext& context) {
-  const auto& trailers = context.GetServerTrailingMetadata();
-  const auto found = trailers.find(kPushback);
-  int64_t milliseconds = 0;
-  if (found == trailers.end() ||
-      !absl::SimpleAtoi(absl::string_view(found->second.data(), found->second.size()),
-                        &milliseconds)) {
-    return std::nullopt;
-  }
-  return absl::Milliseconds(milliseconds);
-}
 
 }  // namespace
 
@@ -82,7 +67,7 @@ bool OverloadCaller::OnRefusal() {
     Pause(kLongestPause * absl::Uniform(random_, 0.0, 1.0));
     return true;
   }
-  const std::optional<absl::Duration> pushback = PushbackOf(*context_);
+  const std::optional<absl::Duration> pushback = testing::PushbackOf(*context_);
   if (status_.error_code() != grpc::StatusCode::RESOURCE_EXHAUSTED || !pushback) {
     run_->Failed(FromGrpc(status_));
     return false;

@@ -5,10 +5,10 @@
 
 #include <optional>
 
-#include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "absl/time/clock.h"
 #include "src/base/token.h"
+#include "tests/support/pushback.h"
 
 namespace tracker::e2e {
 namespace {
@@ -17,18 +17,6 @@ namespace {
 constexpr int kCallersOfAConnection = 2000;
 // gRPC ends a call some moments before or after its deadline.
 constexpr absl::Duration kTimersAreCoarse = absl::Milliseconds(20);
-
-std::optional<absl::Duration> PushbackOf(const grpc::ClientContext& context) {
-  const auto& trailers = context.GetServerTrailingMetadata();
-  const auto found = trailers.find("grpc-retry-pushback-ms");
-  int64_t milliseconds = 0;
-  if (found == trailers.end() ||
-      !absl::SimpleAtoi(absl::string_view(found->second.data(), found->second.size()),
-                        &milliseconds)) {
-    return std::nullopt;
-  }
-  return absl::Milliseconds(milliseconds);
-}
 
 }  // namespace
 
@@ -106,7 +94,7 @@ class SwarmOfCallers::Caller {
 
   bool NoteOverloaded() {
     const Refusal refusal = RefusalOf(status_);
-    const std::optional<absl::Duration> pushback = PushbackOf(*context_);
+    const std::optional<absl::Duration> pushback = testing::PushbackOf(*context_);
     if (refusal.reason != "OVERLOADED" || !refusal.retry_after || !pushback) {
       ++swarm_.told_.surprises["no hint with " + VerdictOf(status_)];
       return false;
