@@ -74,6 +74,14 @@ class Story {
     Exchange done = DoNow(exchange);
     return exchange = done;
   }
+  // Two that were asked take effect in one commit, in this order.
+  void DoAtOnce(Exchange& first, Exchange& second) {
+    const int64_t commit_us = now_us_;
+    for (Exchange* exchange : {&first, &second}) {
+      now_us_ = commit_us;
+      *exchange = DoNow(*exchange);
+    }
+  }
   // Asks, and is never told.
   Exchange& Ask(const v1::Operation& operation) {
     Exchange exchange;
@@ -307,6 +315,21 @@ TEST(Checker, ATaskThatABatchMakesAndDeletesIsNoPartOfTheOthersOrder) {
   for (int i = 0; i < 2; ++i) *batch.answer.mutable_batch()->add_results()->mutable_task() = unseen;
   story.Wait(kSecond);
   story.Do(story.Start('a'));
+  EXPECT_THAT(story.Broken(), IsEmpty()) << story.shown();
+}
+
+TEST(Checker, TwoStartsOfOneCommitHaveOneTime) {
+  Story story;
+  story.Do(story.Create());
+  v1::Operation takeover = story.Start('b');
+  takeover.mutable_start()->set_ignore_lock(true);
+  Exchange& second = story.Ask(takeover);
+  Exchange& first = story.Ask(story.Start('a'));
+  story.DoAtOnce(first, second);
+  EXPECT_EQ(first.answer.task().fence(), 1);
+  EXPECT_EQ(second.answer.task().fence(), 2);
+  EXPECT_EQ(server::FromProto(first.answer.task().lock_time()),
+            server::FromProto(second.answer.task().lock_time()));
   EXPECT_THAT(story.Broken(), IsEmpty()) << story.shown();
 }
 

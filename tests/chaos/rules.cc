@@ -14,6 +14,7 @@ namespace {
 
 absl::Time CreateTime(const Act& act) { return TimeOf(act.shown->create_time()); }
 absl::Time UpdateTime(const Act& act) { return TimeOf(act.shown->update_time()); }
+absl::Time LockTime(const Act& act) { return TimeOf(act.shown->lock_time()); }
 
 bool Granted(const Act& act) {
   return act.told == Told::kDone && act.IsStart() && !act.shown->lock().empty();
@@ -64,7 +65,7 @@ class Checker {
       }
     }
     const Act* before = nullptr;
-    for (const auto& [lock_time, act] : ByLockTime(grants)) {
+    for (const Act* act : InOrderOfStart(grants)) {
       if (before != nullptr && before->shown->lock() != act->shown->lock() &&
           act->shown->fence() <= before->shown->fence()) {
         Report(Rule::kFenceFell, "a later start has no greater fence", {before, act});
@@ -86,10 +87,14 @@ class Checker {
     return later <= limits::kSpentLocks;
   }
 
-  static std::multimap<absl::Time, const Act*> ByLockTime(const std::vector<const Act*>& grants) {
-    std::multimap<absl::Time, const Act*> sorted;
-    for (const Act* act : grants) sorted.emplace(TimeOf(act->shown->lock_time()), act);
-    return sorted;
+  // In the order in which they took effect. Several may have one time, that of one commit: of these
+  // no order is known but that of their fences.
+  static std::vector<const Act*> InOrderOfStart(std::vector<const Act*> grants) {
+    std::stable_sort(grants.begin(), grants.end(), [](const Act* a, const Act* b) {
+      return std::pair(LockTime(*a), a->shown->fence()) <
+             std::pair(LockTime(*b), b->shown->fence());
+    });
+    return grants;
   }
 
   // Until when the lease of `lock` runs, as far as anybody was told before `time`.
@@ -126,7 +131,8 @@ class Checker {
 
   void CheckLiveLocks(const std::vector<const Act*>& grants) {
     const Act* holder = nullptr;
-    for (const auto& [lock_time, act] : ByLockTime(grants)) {
+    for (const Act* act : InOrderOfStart(grants)) {
+      const absl::Time lock_time = LockTime(*act);
       if (holder != nullptr && holder->shown->lock() != act->shown->lock()) {
         const auto [end, last] = LeaseEnd(holder->shown->lock(), holder, lock_time);
         const auto* start = std::get_if<domain::Start>(&act->command.action);
