@@ -38,6 +38,7 @@ struct Options {
   int pause_ms = 40;
   std::string keep;
   std::string check;
+  std::string task;
   bool list = false;
 };
 
@@ -85,16 +86,29 @@ std::vector<Exchange> MustRead(const std::vector<std::string>& files) {
   return *std::move(history);
 }
 
+// All that is known of one task, named as the violations name it.
+int ShowTask(const std::vector<Exchange>& history, absl::Duration offset, const std::string& task) {
+  const Acts acts = TakeApart(history, ChaosPolicies(), offset);
+  for (const auto& [key, of_task] : acts.by_task) {
+    if (absl::StrCat(key.name_space, "/", key.id) != task) continue;
+    for (const Act& act : of_task) std::printf("%s\n", Show(act).c_str());
+    return 0;
+  }
+  std::fprintf(stderr, "chaos: nobody has asked anything of %s\n", task.c_str());
+  return 2;
+}
+
 // The histories that a run with --keep left in the folder, once more.
-int CheckKept(const std::string& folder) {
+int CheckKept(const std::string& folder, const std::string& task) {
   std::vector<std::string> files;
   for (const fs::directory_entry& entry : fs::directory_iterator(folder)) {
     if (entry.path().filename().string().rfind("history.", 0) == 0) files.push_back(entry.path());
   }
   const std::vector<Exchange> history = MustRead(files);
-  const int64_t offset_us = std::stoll(e2e::ReadFile(folder + kOffsetFile));
+  const absl::Duration offset = absl::Microseconds(std::stoll(e2e::ReadFile(folder + kOffsetFile)));
+  if (!task.empty()) return ShowTask(history, offset, task);
   std::printf("%s\n", ShowCalls(history).c_str());
-  return JudgeHistory(history, absl::Microseconds(offset_us)) == 0 ? 0 : 1;
+  return JudgeHistory(history, offset) == 0 ? 0 : 1;
 }
 
 class Run {
@@ -297,6 +311,9 @@ int Main(int argc, char** argv) {
   app.add_option("--keep", options.keep, "Keep histories and logs in this folder");
   app.add_option("--check", options.check,
                  "Only check the histories that were kept in this folder");
+  app.add_option("--task", options.task,
+                 "With --check: no verdict, but all that was asked of this task, a line each")
+      ->needs("--check");
   CLI11_PARSE(app, argc, argv);
   if (options.list) return ListFaults();
   signal(SIGPIPE, SIG_IGN);
@@ -307,7 +324,7 @@ int Main(int argc, char** argv) {
     folder = fs::absolute(options.keep).string();
   }
   try {
-    if (!options.check.empty()) return CheckKept(options.check);
+    if (!options.check.empty()) return CheckKept(options.check, options.task);
     Run run(options, folder);
     return run.Go();
   } catch (const std::exception& e) {

@@ -62,6 +62,11 @@ class Story {
     Name(operation.mutable_release())->set_lock(LockNamed(lock));
     return operation;
   }
+  v1::Operation Reset(bool force = false) {
+    v1::Operation operation;
+    Name(operation.mutable_reset())->set_force(force);
+    return operation;
+  }
   v1::Operation Delete() {
     v1::Operation operation;
     Name(operation.mutable_delete_());
@@ -95,6 +100,19 @@ class Story {
   }
   // What was asked takes effect, and nobody is told.
   void TakeEffect(const Exchange& exchange) { (void)DoNow(exchange); }
+  // Asks all in one Batch, which takes effect, and nobody is told.
+  void LoseBatch(const std::vector<v1::Operation>& operations) {
+    Exchange& batch = Ask(operations.front());
+    for (const v1::Operation& operation : operations)
+      *batch.call.mutable_batch()->add_operations() = operation;
+    const int64_t commit_us = now_us_;
+    for (const v1::Operation& operation : operations) {
+      Exchange part;
+      *part.call.mutable_write() = operation;
+      now_us_ = commit_us;
+      TakeEffect(part);
+    }
+  }
   // Something that Tracker does by itself.
   void Act(domain::Action action, const std::string& token = "") {
     domain::Apply(task_,
@@ -133,6 +151,7 @@ class Story {
     std::vector<std::string> rules;
     const Verdict verdict = Check(acts, policies_);
     EXPECT_EQ(verdict.undecided.size(), 0);
+    assumed_ = verdict.assumed;
     for (const Violation& violation : verdict.violations) {
       rules.push_back(RuleName(violation.rule));
       shown_ += Show(violation);
@@ -140,6 +159,8 @@ class Story {
     }
     return rules;
   }
+  // Effects of which nobody was told, in what Broken() looked at.
+  int64_t assumed() const { return assumed_; }
   // What was found, for people.
   const std::string& shown() const { return shown_; }
   size_t lines(Rule rule) { return lines_[RuleName(rule)]; }
@@ -190,6 +211,7 @@ class Story {
   int64_t now_us_ = 1'000'000;
   std::optional<domain::Task> task_;
   std::deque<Exchange> history_;
+  int64_t assumed_ = 0;
   std::string shown_;
   std::map<std::string, size_t> lines_;
 };
@@ -280,6 +302,21 @@ TEST(Checker, AResetAndAnIgnoreThatNobodyWasToldOfLeaveTheirTrace) {
   story.TakeEffect(story.Ask(ignore));
   story.Look();
   EXPECT_THAT(story.Broken(), IsEmpty()) << story.shown();
+}
+
+// Of an attempt that succeeded and was then reset nothing remains, of one that a Reset cut off an
+// error does: the one is as likely as the other where both would be one loss.
+TEST(Checker, WhatALostBatchDidIsOneLoss) {
+  Story story;
+  story.Do(story.Create());
+  story.Do(story.Start('a'));
+  story.Ask(story.Reset(/*force=*/true));
+  story.LoseBatch({story.Succeed('a'), story.Reset()});
+  // A refusal does not show the errors, the next answer does.
+  story.Do(story.Fail('b'));
+  story.Do(story.Start('c'));
+  EXPECT_THAT(story.Broken(), IsEmpty()) << story.shown();
+  EXPECT_EQ(story.assumed(), 1);
 }
 
 TEST(Checker, ALostCallMayTakeEffectLater) {

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <deque>
+#include <iterator>
 #include <map>
 #include <utility>
 
@@ -9,8 +10,9 @@ namespace tracker::chaos {
 namespace {
 
 // The fewest assumptions may be the wrong ones, and what they leave open is seen some versions
-// later only: then so many versions are gone back, and more is assumed for each.
-constexpr size_t kGoBack = 12;
+// later only: then some versions are gone back, and more is assumed for each. First the fewest, as
+// each version more has more ways, of which not all are kept.
+constexpr size_t kGoBack[] = {1, 2, 4, 7, 12};
 constexpr int kMostSpare = 2;
 
 // create_time and update_time.
@@ -39,10 +41,12 @@ class Walk {
     std::vector<State> states = {State{}};
     for (auto version = versions_.cbegin(); version != versions_.cend(); ++version) {
       trail.emplace_back(version, states);
-      if (trail.size() > kGoBack) trail.pop_front();
+      if (trail.size() > kGoBack[std::size(kGoBack) - 1] + 1) trail.pop_front();
       std::vector<State> after = Step(version, states, /*spare=*/0, result);
-      for (int spare = 1; after.empty() && spare <= kMostSpare; ++spare)
-        after = GoBack(trail, spare, result);
+      for (const size_t back : kGoBack) {
+        for (int spare = 1; after.empty() && spare <= kMostSpare; ++spare)
+          after = GoBack(trail, back, spare, result);
+      }
       if (after.empty()) {
         result.unexplained = Smallest(version, states);
         return result;
@@ -75,11 +79,13 @@ class Walk {
     return Explain(gone, version->second, update_time, spare, result);
   }
 
+  // From so many versions before the last one of the trail, or from its begin.
   std::vector<State> GoBack(
-      const std::deque<std::pair<Versions::const_iterator, std::vector<State>>>& trail, int spare,
-      WalkResult& result) {
-    std::vector<State> states = trail.front().second;
-    for (const auto& [version, before] : trail) states = Step(version, states, spare, result);
+      const std::deque<std::pair<Versions::const_iterator, std::vector<State>>>& trail, size_t back,
+      int spare, WalkResult& result) {
+    auto step = trail.end() - static_cast<std::ptrdiff_t>(std::min(back + 1, trail.size()));
+    std::vector<State> states = step->second;
+    for (; step != trail.end(); ++step) states = Step(step->first, states, spare, result);
     return states;
   }
 
@@ -110,10 +116,11 @@ class Walk {
     WaySearch search(acts_, policy_, unanswered_, attempts);
     int last = kMostAssumed;
     for (int assumed = 0; assumed <= last; ++assumed) {
+      const size_t most = all.size() + kMostStates;
       for (const State& from : states) {
         for (State& state : ways(search, from, assumed)) {
           state.last_by_operator = false;
-          Add(std::move(state), all);
+          Add(std::move(state), most, all);
         }
       }
       if (!all.empty() && last == kMostAssumed) {

@@ -15,8 +15,8 @@ using domain::Task;
 
 // Ways that are tried for one version before it is given up as undecided.
 constexpr int kMostTries = 150'000;
-// States that are kept for one version.
-constexpr size_t kMostStates = 64;
+// Of those with one task, whatever acts they have used: else these would leave no room for others.
+constexpr size_t kMostOfATask = 8;
 
 bool Within(absl::Time now, const Act& act) {
   return act.begin - kClockSlack <= now && now <= act.end + kClockSlack;
@@ -24,6 +24,11 @@ bool Within(absl::Time now, const Act& act) {
 
 bool Contains(const std::vector<size_t>& sorted, size_t value) {
   return std::binary_search(sorted.begin(), sorted.end(), value);
+}
+
+void Use(size_t place, State& state) {
+  const auto at = std::lower_bound(state.used.begin(), state.used.end(), place);
+  if (at == state.used.end() || *at != place) state.used.insert(at, place);
 }
 
 bool IsOperators(const domain::Action& action) {
@@ -51,9 +56,11 @@ bool MayChange(const Command& command, const std::optional<Task>& task) {
 
 }  // namespace
 
-void Add(State state, std::vector<State>& states) {
+void Add(State state, size_t most, std::vector<State>& states) {
+  size_t of_this_task = 0;
   for (State& known : states) {
     if (known.task != state.task) continue;
+    ++of_this_task;
     if (std::includes(state.used.begin(), state.used.end(), known.used.begin(), known.used.end()))
       return;
     if (std::includes(known.used.begin(), known.used.end(), state.used.begin(), state.used.end())) {
@@ -61,7 +68,7 @@ void Add(State state, std::vector<State>& states) {
       return;
     }
   }
-  if (states.size() < kMostStates) states.push_back(std::move(state));
+  if (states.size() < most && of_this_task < kMostOfATask) states.push_back(std::move(state));
 }
 
 void Note(const v1::Task& shown, Attempts& attempts) {
@@ -99,7 +106,7 @@ void WaySearch::Go(State state, std::vector<bool> done, int assumed) {
   TakeUnchanged(state, done);
   if (std::all_of(done.begin(), done.end(), [](bool d) { return d; })) {
     if (to_none_ ? !state.task.has_value() : true) {
-      if (assumed == 0) Add(std::move(state), found_);
+      if (assumed == 0) Add(std::move(state), kMostStates, found_);
       return;
     }
   }
@@ -219,28 +226,42 @@ void WaySearch::Assume(const State& state, const std::vector<bool>& done, int as
     if (act.IsStart() && !MayStart(act, state, done, starts)) continue;
     // Whoever deleted it would have made another incarnation of it.
     if (!to_none_ && std::holds_alternative<domain::Delete>(act.command.action)) continue;
-    if (act.asks == Asks::kWrite && !MayChange(act.command, state.task)) continue;
+    const std::vector<size_t> before = EarlierOfItsBatch(place, state);
+    if (act.asks == Asks::kWrite && before.empty() && !MayChange(act.command, state.task)) continue;
     if (IsOperators(act.command.action)) {
       // A Reset would hide all that the one right before it has done.
       const bool hides = std::holds_alternative<domain::Reset>(act.command.action);
       if (state.task && state.last_by_operator && hides) continue;
-      if (!kinds.emplace(act.command.action.index(), Forced(act)).second) continue;
+      if (before.empty() && !kinds.emplace(act.command.action.index(), Forced(act)).second)
+        continue;
     }
     State used = state;
-    if (!Contains(used.used, place))
-      used.used.insert(std::upper_bound(used.used.begin(), used.used.end(), place), place);
-    AssumeCommand(EffectOf(act, state), act.begin - kClockSlack, act.end + kClockSlack, used, done,
-                  assumed);
+    Use(place, used);
+    const absl::Time from = act.begin - kClockSlack;
+    const absl::Time to = act.end + kClockSlack;
+    // Without those before it: they had been looked at in the commit before, and were refused.
+    if (before.empty() || assumed > 1) {
+      AssumeCommands({EffectOf(act, state)}, from, to, used, done,
+                     before.empty() ? assumed : assumed - 1);
+    }
+    if (before.empty()) continue;
+    std::vector<Command> commands;
+    for (const size_t earlier : before) {
+      Use(earlier, used);
+      commands.push_back(acts_[earlier].command);
+    }
+    commands.push_back(act.command);
+    AssumeCommands(commands, from, to, used, done, assumed);
   }
   if (!state.task) return;
-  AssumeCommand({.key = state.task->key, .action = domain::Expire{}, .policy = policy_pointer_},
-                absl::InfinitePast(), absl::InfiniteFuture(), state, done, assumed);
+  AssumeCommands({{.key = state.task->key, .action = domain::Expire{}, .policy = policy_pointer_}},
+                 absl::InfinitePast(), absl::InfiniteFuture(), state, done, assumed);
   if (GivenBack(state)) {
-    AssumeCommand({.key = state.task->key,
-                   .token = state.task->lock,
-                   .action = domain::Release{.undelivered = state.task->update_time},
-                   .policy = policy_pointer_},
-                  absl::InfinitePast(), absl::InfiniteFuture(), state, done, assumed);
+    AssumeCommands({{.key = state.task->key,
+                     .token = state.task->lock,
+                     .action = domain::Release{.undelivered = state.task->update_time},
+                     .policy = policy_pointer_}},
+                   absl::InfinitePast(), absl::InfiniteFuture(), state, done, assumed);
   }
   if (policy_.retention && to_none_ && domain::Finished(state.task->status) &&
       state.task->update_time + *policy_.retention <= now_) {
@@ -248,6 +269,26 @@ void WaySearch::Assume(const State& state, const std::vector<bool>& done, int as
     purged.task.reset();
     Go(std::move(purged), done, assumed - 1);
   }
+}
+
+std::vector<size_t> WaySearch::EarlierOfItsBatch(size_t place, const State& state) const {
+  std::vector<size_t> earlier;
+  const Act& act = acts_[place];
+  if (act.asks != Asks::kWrite || act.index == 0) return earlier;
+  auto next =
+      std::lower_bound(unanswered_.begin(), unanswered_.end(), act.begin,
+                       [this](size_t other, absl::Time time) { return acts_[other].begin < time; });
+  for (; next != unanswered_.end() && acts_[*next].begin == act.begin; ++next) {
+    const size_t other = *next;
+    const Act& before = acts_[other];
+    if (before.exchange == act.exchange && before.index < act.index &&
+        !Contains(state.used, other)) {
+      earlier.push_back(other);
+    }
+  }
+  std::sort(earlier.begin(), earlier.end(),
+            [this](size_t a, size_t b) { return acts_[a].index < acts_[b].index; });
+  return earlier;
 }
 
 bool WaySearch::Forced(const Act& act) {
@@ -339,8 +380,8 @@ std::optional<absl::Time> WaySearch::TimeShown(const Command& command, const Sta
   return error == nullptr ? std::nullopt : std::optional(TimeOf(error->time()));
 }
 
-void WaySearch::AssumeCommand(const Command& command, absl::Time from, absl::Time to,
-                              const State& state, const std::vector<bool>& done, int assumed) {
+void WaySearch::AssumeCommands(const std::vector<Command>& commands, absl::Time from, absl::Time to,
+                               const State& state, const std::vector<bool>& done, int assumed) {
   std::vector<absl::Time> moments = {now_};
   absl::Time bound = from;
   if (state.task) {
@@ -351,7 +392,12 @@ void WaySearch::AssumeCommand(const Command& command, absl::Time from, absl::Tim
     }
   }
   if (bound != absl::InfinitePast()) moments.push_back(OpenFrom(bound));
-  if (const std::optional<absl::Time> shown = TimeShown(command, state)) moments = {*shown};
+  for (const Command& command : commands) {
+    const std::optional<absl::Time> shown = TimeShown(command, state);
+    if (!shown) continue;
+    moments = {*shown};
+    break;
+  }
   std::sort(moments.begin(), moments.end());
   moments.erase(std::unique(moments.begin(), moments.end()), moments.end());
   for (const absl::Time moment : moments) {
@@ -360,9 +406,12 @@ void WaySearch::AssumeCommand(const Command& command, absl::Time from, absl::Tim
       continue;
     State next = state;
     const bool held = next.task && next.task->status == domain::Status::kInProgress;
-    const domain::Transition transition = domain::Apply(next.task, command, moment);
-    if (!transition.changed || (held && !EndsAsRecorded(next, state.task->fence))) continue;
-    next.last_by_operator = !held && IsOperators(command.action);
+    bool changed = false;
+    for (const Command& command : commands)
+      changed = domain::Apply(next.task, command, moment).changed;
+    // What the last one does is assumed; what those before it do comes with it.
+    if (!changed || (held && !EndsAsRecorded(next, state.task->fence))) continue;
+    next.last_by_operator = !held && commands.size() == 1 && IsOperators(commands[0].action);
     Go(std::move(next), done, assumed - 1);
   }
 }

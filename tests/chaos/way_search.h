@@ -38,9 +38,12 @@ struct State {
   friend bool operator==(const State&, const State&) = default;
 };
 
+// States that are kept for one version, of each number of assumptions.
+inline constexpr size_t kMostStates = 64;
+
 // Adds the state, unless one is there that leads as far: the same task, with no more acts used; or
-// so many are there already that no more are kept.
-void Add(State state, std::vector<State>& states);
+// `most` are there already, or some of the same task.
+void Add(State state, size_t most, std::vector<State>& states);
 
 // What any answer shows of one attempt of a task, be it long after it; null: nothing.
 struct Attempt {
@@ -124,8 +127,15 @@ class WaySearch {
   // When the effect came about, if an answer shows it.
   std::optional<absl::Time> TimeShown(const domain::Command& command, const State& state) const;
 
-  void AssumeCommand(const domain::Command& command, absl::Time from, absl::Time to,
-                     const State& state, const std::vector<bool>& done, int assumed);
+  // Of the Batch that the act without an answer is a part of: what it asked of the task before, and
+  // what has not taken effect so far. A Batch asks all of it in one queue: so where the act took
+  // effect these had been looked at, and did what they can do.
+  std::vector<size_t> EarlierOfItsBatch(size_t place, const State& state) const;
+
+  // One effect: the commands, one after the other at one moment, of which the last changes the
+  // task.
+  void AssumeCommands(const std::vector<domain::Command>& commands, absl::Time from, absl::Time to,
+                      const State& state, const std::vector<bool>& done, int assumed);
 
   const std::vector<Act>& acts_;
   const domain::Policy& policy_;
