@@ -39,10 +39,14 @@ class HostileCallers : public StoreTest {
 
   grpc::Status CallWith(const std::function<void(grpc::ClientContext&)>& prepare,
                         const v1::CreateRequest& request) {
-    const auto stub = v1::TrackerService::NewStub(
-        grpc::CreateChannel(server_.address(), grpc::InsecureChannelCredentials()));
+    const auto channel = grpc::CreateChannel(server_.address(), grpc::InsecureChannelCredentials());
+    const auto deadline = absl::ToChronoTime(absl::Now() + absl::Seconds(60));
+    // trackerd closes a new connection that has sent no first frame after 10 s, and gRPC may send
+    // none while it packs a large message.
+    EXPECT_TRUE(channel->WaitForConnected(deadline));
+    const auto stub = v1::TrackerService::NewStub(channel);
     grpc::ClientContext context;
-    context.set_deadline(absl::ToChronoTime(absl::Now() + absl::Seconds(30)));
+    context.set_deadline(deadline);
     prepare(context);
     v1::CreateResponse response;
     return stub->Create(&context, request, &response);
